@@ -1,0 +1,1 @@
+"""What happens on the board, one folder for each stage that the sound passes through."""

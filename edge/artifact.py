@@ -1,0 +1,250 @@
+"""The artifact: a folder that an exporter writes and a runtime opens.
+
+Its ``artifact.json`` is the contract between the two, so that neither knows the other. It is written last
+and the folder is renamed into place whole: a folder with an ``artifact.json`` is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from .errors import ArtifactError, ExportError
+from .types import (
+    ActivationRule,
+    AudioContexts,
+    GenerationSettings,
+    ModelDimensions,
+    Precision,
+)
+
+FORMAT_VERSION = 1
+MANIFEST = "artifact.json"
+TOKENIZER = "tokenizer.json"
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The checkpoint that an artifact was made from; ``digest`` is the sha256 of its weights."""
+
+    name: str
+    digest: str
+    licence: str
+    revision: str | None = None
+
+
+class PartQuantization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one part is stored, and how the runtime rounds what flows into its matrices."""
+
+    weights: Precision
+    activations: ActivationRule
+
+
+class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One input or output of a graph; a named dimension may have any length."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+class GraphSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One graph of an artifact and what it takes and gives."""
+
+    file: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of the artifact, as it was when the export finished."""
+
+    sha256: str
+    size: int
+
+
+class PartParity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one part differs from the NumPy reference that holds the same integers."""
+
+    cosine: float
+    relative_error: float
+    max_error: float
+
+
+class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The most that an artifact may differ; ``verify`` refuses past any of them.
+
+    Attributes:
+        relative_error: Of each part against the reference with the same integers; L2 over L2.
+        token_disagreement: Share of tokens chosen otherwise under the same (teacher-forced) text.
+        wer_increase: Word error rate over that of the unquantized checkpoint, absolute.
+    """
+
+    relative_error: float
+    token_disagreement: float
+    wer_increase: float
+
+
+class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What verification measured at export."""
+
+    parts: dict[str, PartParity]
+    token_agreement: float
+    wer: float
+    wer_reference: float
+    n_recordings: int
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of ``artifact.json``."""
+
+    format_version: int
+    created: str
+    source: Source
+    dimensions: ModelDimensions
+    target: str
+    layout: str
+    quantization: dict[str, PartQuantization]
+    graphs: dict[str, GraphSpec]
+    audio_contexts: AudioContexts
+    generation: GenerationSettings
+    tolerance: Tolerance
+    parity: Parity | None
+    files: dict[str, FileRecord]
+    tools: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A complete artifact on disk."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def read(cls, folder: Path, *, digests: bool = False) -> Artifact:
+        """Read and check an artifact.
+
+        Args:
+            folder: The artifact's folder.
+            digests: Also hash every file; otherwise presence and size are checked, which is
+                what a start on a slow SD card can afford.
+
+        Raises:
+            ArtifactError: It is not an artifact, is incomplete, or changed since it was made.
+        """
+        manifest = _read_manifest(folder)
+        for name, record in manifest.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise ArtifactError(f"{folder}: {name} is missing; export the artifact again")
+            if path.stat().st_size != record.size or (digests and sha256(path) != record.sha256):
+                raise ArtifactError(f"{folder}: {name} changed after the export; export it again")
+        needed = {TOKENIZER, *(graph.file for graph in manifest.graphs.values())}
+        if unlisted := needed - manifest.files.keys():
+            raise ArtifactError(f"{folder}/{MANIFEST}: files lacks {', '.join(sorted(unlisted))}")
+        return cls(folder, manifest)
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, the manifest included."""
+        files = sum(record.size for record in self.manifest.files.values())
+        return files + (self.folder / MANIFEST).stat().st_size
+
+    def path(self, part: str) -> Path:
+        """Where the graph of ``part`` lies."""
+        if part not in self.manifest.graphs:
+            raise ArtifactError(f"{self.folder}: there is no {part} graph")
+        return self.folder / self.manifest.graphs[part].file
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ArtifactError(
+            f"{folder} is not an artifact (no {MANIFEST}); make one with: whisperq-edge export"
+        ) from None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        version = msgspec.json.decode(raw, type=dict[str, object]).get("format_version")
+        if version != FORMAT_VERSION:
+            raise ArtifactError(
+                f"{path}: format version is {version!r}, this release reads {FORMAT_VERSION}; "
+                "export the artifact again"
+            )
+        return msgspec.json.decode(raw, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Artifact:
+    """Write ``artifact.json`` atomically: a reader sees the old one, the new one or none."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    temporary = folder / f".{MANIFEST}.tmp"
+    with temporary.open("wb") as file:
+        file.write(text + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / MANIFEST)
+    return Artifact(folder, manifest)
+
+
+@contextmanager
+def staging_folder(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` that takes its place if the block succeeds and goes if it fails.
+
+    A process that is killed leaves at most the staging folder, which holds no manifest under the
+    target's name and is removed by the next export to the same place.
+
+    Raises:
+        ExportError: ``target`` is something else than an artifact, or the disk refuses.
+    """
+    if target.exists() and not (target / MANIFEST).is_file() and _is_occupied(target):
+        raise ExportError(f"{target} exists and is not an artifact; choose another --output")
+    prefix = f".{target.name}.partial-"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for stale in target.parent.glob(f"{prefix}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        staging.chmod(0o755)
+    except OSError as error:
+        raise ExportError(f"cannot write to {target.parent}: {error.strerror}") from error
+    try:
+        yield staging
+        if target.exists():
+            shutil.rmtree(target)
+        staging.rename(target)
+    except OSError as error:
+        raise ExportError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_occupied(path: Path) -> bool:
+    return not path.is_dir() or any(path.iterdir())
+
+
+def record_files(folder: Path) -> Mapping[str, FileRecord]:
+    """Hash every file below ``folder``, by its relative name."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {
+        path.relative_to(folder).as_posix(): FileRecord(sha256(path), path.stat().st_size)
+        for path in paths
+    }
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

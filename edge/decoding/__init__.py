@@ -1,0 +1,1 @@
+"""From a session's logits to tokens and text, by Whisper's rules."""

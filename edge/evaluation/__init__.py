@@ -1,0 +1,1 @@
+"""Judges artifacts: parity with the NumPy reference, and words."""

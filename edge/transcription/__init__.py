@@ -1,0 +1,1 @@
+"""Long recordings: windows, seek, and the file formats that a transcript is written in."""

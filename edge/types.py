@@ -1,0 +1,186 @@
+"""The types that the whole package shares, and the Session interface between decoding and runtimes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Literal, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+SAMPLE_RATE = 16_000  # samples per second
+HOP_LENGTH = 160  # samples between two mel frames: 10 ms
+FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH  # 100
+FRAMES_PER_POSITION = 2  # the second convolution halves the rate
+POSITIONS_PER_SECOND = FRAMES_PER_SECOND // FRAMES_PER_POSITION  # 50: one encoder output per 20 ms
+
+PrecisionName = Literal["fp32", "fp16", "int8", "int4"]
+ActivationRule = Literal["float", "uint8-tensor", "int8-block"]
+
+
+class ModelDimensions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The numbers that fix a Whisper's shape, under openai/whisper's names."""
+
+    n_mels: int
+    n_audio_ctx: int
+    n_audio_state: int
+    n_audio_head: int
+    n_audio_layer: int
+    n_vocab: int
+    n_text_ctx: int
+    n_text_state: int
+    n_text_head: int
+    n_text_layer: int
+
+
+class GenerationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a checkpoint says about decoding, beyond its weights and tokenizer.
+
+    Attributes:
+        languages: Codes ("en"), in the order of their tokens; empty for an English-only model.
+        suppress_tokens: Ids that are never emitted.
+        begin_suppress_tokens: Ids that may not come first.
+        alignment_heads: ``(layer, head)`` of the decoder's cross-attention that follow the sound.
+        max_initial_timestamp: Latest first timestamp, in seconds.
+    """
+
+    languages: tuple[str, ...]
+    suppress_tokens: tuple[int, ...]
+    begin_suppress_tokens: tuple[int, ...]
+    alignment_heads: tuple[tuple[int, int], ...]
+    max_initial_timestamp: float = 1.0
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether prompts carry a language and a task token."""
+        return bool(self.languages)
+
+
+class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the matrices of one part are stored.
+
+    Attributes:
+        name: The number format.
+        block: Inputs that share one scale; None for one scale per output channel.
+    """
+
+    name: PrecisionName
+    block: int | None = None
+
+    def __str__(self) -> str:
+        """``int8``, or ``int4 in blocks of 32``."""
+        return self.name if self.block is None else f"{self.name} in blocks of {self.block}"
+
+
+class AudioContexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The encoder lengths an artifact offers, in positions of 20 ms.
+
+    Attributes:
+        longest: The longest window.
+        fixed: The only lengths offered, ascending; empty where any length up to ``longest`` works.
+    """
+
+    longest: int
+    fixed: tuple[int, ...] = ()
+
+    def fit(self, n_positions: int) -> int:
+        """The shortest length on offer that holds ``n_positions``, at most ``longest``."""
+        if self.fixed:
+            return next((length for length in self.fixed if length >= n_positions), self.longest)
+        return max(1, min(n_positions, self.longest))
+
+
+class SessionFacts(msgspec.Struct, frozen=True):
+    """What a session really runs on."""
+
+    runtime: str
+    version: str
+    device: str
+    threads: int
+
+
+class Session(ABC):
+    """One loaded artifact with its key/value cache: the only thing decoding knows of a runtime.
+
+    The cache lives inside, because each target keeps it differently. After ``encode`` there is one
+    empty hypothesis; ``reorder`` makes more. Not safe for use from several threads at once.
+    """
+
+    dimensions: ModelDimensions
+    contexts: AudioContexts
+    facts: SessionFacts
+
+    @abstractmethod
+    def encode(self, mel: FloatArray) -> None:
+        """Encode one window and forget the text so far.
+
+        Args:
+            mel: Log-mel features, shape (n_mels, n_frames); ``n_frames`` is twice a length
+                that ``contexts`` offers.
+
+        Raises:
+            InferenceError: The shape is not one of those, or the runtime failed.
+        """
+
+    @abstractmethod
+    def step(self, tokens: IntArray) -> FloatArray:
+        """Append tokens to every hypothesis and predict the one after them.
+
+        Args:
+            tokens: Shape (n_hypotheses, n_tokens).
+
+        Returns:
+            Logits of the last position, shape (n_hypotheses, n_vocab). The array may be the
+            runtime's own buffer: change it in place freely, copy it to keep it past the next call.
+
+        Raises:
+            ContextFullError: There is no room left in the decoder's positions.
+            InferenceError: No window is encoded yet, the shape is wrong, or the runtime failed.
+        """
+
+    @abstractmethod
+    def reorder(self, sources: IntArray) -> None:
+        """Replace the hypotheses: number ``i`` becomes a copy of the old ``sources[i]``.
+
+        Args:
+            sources: Shape (n_hypotheses,), any number of them, repeats allowed.
+        """
+
+    @abstractmethod
+    def rewind(self, n_tokens: int) -> None:
+        """Forget all but the first ``n_tokens`` of every hypothesis."""
+
+    @property
+    @abstractmethod
+    def n_past(self) -> int:
+        """Tokens in the cache, the same for every hypothesis."""
+
+    @property
+    @abstractmethod
+    def alignment(self) -> FloatArray:
+        """Cross-attention of the alignment heads in the last step.
+
+        Shape (n_hypotheses, n_alignment_heads, n_tokens, n_positions); rows sum to one.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the runtime's memory; calling it again does nothing."""
+
+    def __enter__(self) -> Self:
+        """Use the session as a context manager that closes it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the session."""
+        self.close()

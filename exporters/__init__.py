@@ -1,0 +1,1 @@
+"""Write a checkpoint as an artifact for one target."""

@@ -1,0 +1,1 @@
+"""What a Whisper is: its definition, its checkpoints, its quantization."""

@@ -1,0 +1,1 @@
+"""Open an artifact with one inference library, behind the Session interface."""
