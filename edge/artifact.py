@@ -1,7 +1,7 @@
 """The artifact: a folder that an exporter writes and a runtime opens.
 
-Its ``artifact.json`` is the contract between the two, so that neither knows the other. It is written last
-and the folder is renamed into place whole: a folder with an ``artifact.json`` is complete.
+Its ``artifact.json`` is the contract between the two, so that neither knows the other. It is
+written last and the folder is renamed into place whole: a folder that has one is complete.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The types that the whole package shares, and the Session interface between decoding and runtimes."""
+"""The types that the whole package shares, and the Session that decoding sees of a runtime."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import msgspec
 import numpy as np
@@ -21,6 +21,17 @@ POSITIONS_PER_SECOND = FRAMES_PER_SECOND // FRAMES_PER_POSITION  # 50: one encod
 
 PrecisionName = Literal["fp32", "fp16", "int8", "int4"]
 ActivationRule = Literal["float", "uint8-tensor", "int8-block"]
+
+
+class Progress(Protocol):
+    """Told how far a long job is; the command line draws it, a library user may ignore it."""
+
+    def __call__(self, stage: str, done: float) -> None:
+        """``stage`` in the user's words ("quantize"), ``done`` from 0 to 1."""
+
+
+def no_progress(stage: str, done: float) -> None:
+    """The Progress of a caller who does not ask."""
 
 
 class ModelDimensions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

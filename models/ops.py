@@ -1,10 +1,11 @@
 """The operations that the definition of Whisper is written in.
 
-``models/whisper.py`` describes the network once against this protocol; each implementation interprets it:
-NumPy computes numbers, an exporter adds nodes to a graph. ``T`` is an array in one and a name in the other.
+``models/whisper.py`` describes the network once against this protocol; each implementation
+interprets it: NumPy computes numbers, an exporter adds nodes to a graph. ``T`` is an array in the
+one and a name in the other.
 
-Activations are batch-first: ``(n_batch, n_time, n_state)``. Parameters are named, not passed: an
-implementation looks them up in the ``Parameters`` it was made with, and chooses its own native form.
+Activations are batch-first, ``(n_batch, n_time, n_state)``. Parameters are named, not passed: an
+implementation looks them up in the ``Parameters`` it was made with and chooses its native form.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Ops(Protocol[T]):
     """What a target must be able to say."""
 
     def conv1d(self, x: T, name: str, *, stride: int) -> T:
-        """Convolution over time, kernel 3, one step of padding; (b, t, in) to (b, t/stride, out)."""
+        """Convolve over time, kernel 3, one step of padding; (b, t, in) to (b, t/stride, out)."""
 
     def linear(self, x: T, name: str) -> T:
         """Product with the matrix ``name`` plus its bias; (b, t, in) to (b, t, out)."""
@@ -33,7 +34,7 @@ class Ops(Protocol[T]):
         """Elementwise sum of equal shapes."""
 
     def add_positions(self, x: T, name: str) -> T:
-        """Add the rows of the table ``name``: from 0 in the encoder, from ``n_past`` in the decoder."""
+        """Add rows of the table ``name``, from 0 in the encoder, from ``n_past`` in the decoder."""
 
     def attention(self, qkv: T, n_heads: int) -> T:
         """Self-attention of every position to every other; (b, t, 3d) packed q|k|v to (b, t, d).

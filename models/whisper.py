@@ -2,9 +2,9 @@
 
 Source: Radford et al. 2022 (arXiv 2212.04356), figure 1, and openai/whisper ``whisper/model.py``.
 
-The form is the one that every target runs fastest: queries, keys and values are one product, and the
-cross-attention's keys and values of all decoder layers are one product at the end of the encoder, computed
-once per window. ``parameters.py`` lays a checkpoint's weights out to match.
+The form is the one that every target runs fastest: queries, keys and values are one product, and
+the cross-attention's keys and values of all decoder layers are one product at the end of the
+encoder, computed once per window. ``parameters.py`` lays a checkpoint's weights out to match.
 """
 
 from __future__ import annotations
