@@ -71,18 +71,28 @@ class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PartParity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one part differs from the NumPy reference that holds the same integers."""
+    """How one part differs from the NumPy reference that holds the same integers.
+
+    Attributes:
+        cosine: Over all recordings together.
+        relative_error: Likewise; L2 of the difference over L2 of the reference.
+        max_error: The largest of any element.
+        sensitivity: The relative error of the reference against itself, with and without the noise
+            of float arithmetic. Where activations are rounded to integers the noise tips some over
+            and moves the next range; no two correct implementations agree more closely than that.
+    """
 
     cosine: float
     relative_error: float
     max_error: float
+    sensitivity: float
 
 
 class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The most that an artifact may differ; ``verify`` refuses past any of them.
 
     Attributes:
-        relative_error: Of each part against the reference with the same integers; L2 over L2.
+        relative_error: Of each part, over what its sensitivity explains.
         token_disagreement: Share of tokens chosen otherwise under the same (teacher-forced) text.
         wer_increase: Word error rate over that of the unquantized checkpoint, absolute.
     """

@@ -180,6 +180,14 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def window(self) -> FloatArray:
+        """A copy of the encoded window: the cross-attention's keys and values of every layer.
+
+        Shape (2 * n_text_layer, n_text_head, n_positions, head), keys and values in turn. For
+        judging an encoder apart from the decoder; decoding has no use for it.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Free the runtime's memory; calling it again does nothing."""
 

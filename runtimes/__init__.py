@@ -1,1 +1,50 @@
-"""Open an artifact with one inference library, behind the Session interface."""
+"""Open an artifact with one inference library, behind the Session interface.
+
+The table below is all there is to registering a runtime: the target it opens, and its Runtime.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from ..edge.artifact import Artifact
+from ..edge.errors import UnknownNameError
+from ..edge.types import Session
+from .runtime import Runtime
+
+# ONNX Runtime's wheels since 1.29 open a telemetry store under the user's home unless this is set
+# before the library is imported. Nothing of ours imports it before this package.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+RUNTIMES = {"onnx": "run_onnx:OnnxRuntime"}
+
+__all__ = ["RUNTIMES", "Runtime", "open_session"]
+
+
+def open_session(artifact: Artifact, threads: int | None = None) -> Session:
+    """Load an artifact.
+
+    Args:
+        artifact: As read by ``Artifact.read``.
+        threads: Compute threads; None for every core that this process may use.
+
+    Raises:
+        UnknownNameError: No runtime opens this target.
+        MissingDependencyError: The library is not installed.
+        ArtifactError: The library refuses a graph.
+    """
+    target = artifact.manifest.target
+    if target not in RUNTIMES:
+        raise UnknownNameError("target", target, RUNTIMES)
+    module_name, class_name = RUNTIMES[target].split(":")
+    module = importlib.import_module(f".{module_name}", __package__)
+    runtime: Runtime = getattr(module, class_name)()
+    return runtime.open(artifact, threads or usable_cores())
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, containers and ``taskset`` respected."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

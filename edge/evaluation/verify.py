@@ -1,0 +1,210 @@
+"""Verification: an artifact runs beside the NumPy reference on real recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...exporters import exporter_for
+from ...models.parameters import Parameters
+from ...runtimes import open_session
+from ...runtimes.run_reference import ReferenceSession
+from ..artifact import TOKENIZER, Artifact, Manifest, Parity, PartParity, Tolerance
+from ..audio.mel import log_mel
+from ..decoding.decoder import Decoder
+from ..decoding.options import DecodingOptions
+from ..decoding.tokens import Tokenizer
+from ..errors import ParityError
+from ..transcription.windows import short_context
+from ..types import (
+    FRAMES_PER_POSITION,
+    HOP_LENGTH,
+    FloatArray,
+    PrecisionName,
+    Progress,
+    Session,
+    no_progress,
+)
+from .recordings import LabelledRecording, bundled_recordings
+from .words import word_error_rate
+
+# What an artifact may differ by, for the coarsest precision in it.
+TOLERANCES: Mapping[PrecisionName, Tolerance] = {
+    "fp32": Tolerance(relative_error=1e-4, token_disagreement=0.0, wer_increase=0.01),
+    "fp16": Tolerance(relative_error=1e-4, token_disagreement=0.0, wer_increase=0.01),
+    "int8": Tolerance(relative_error=1e-3, token_disagreement=0.02, wer_increase=0.03),
+    "int4": Tolerance(relative_error=1e-3, token_disagreement=0.02, wer_increase=0.15),
+}
+
+SENSITIVITY_FACTOR = 3  # leaves room for chance, and none for a wrong scale or a lost bias
+MAX_TOKENS = 24  # of a recording; the bundled ones have at most 20 words
+# NumPy runs every parameter once per token: as many recordings as keep an export brief.
+PARAMETERS_TIMES_RECORDINGS = 2e8
+MIN_RECORDINGS, MAX_RECORDINGS = 4, 24
+MAX_COMPARED = 6  # of them, with the reference; the words of all are counted
+_OPTIONS = DecodingOptions(language="en", without_timestamps=True, sample_len=MAX_TOKENS)
+SILENT_WER = 0.9  # a checkpoint that misses this many words cannot be judged by them
+
+
+def verify(artifact: Artifact, *, progress: Progress = no_progress) -> Parity:
+    """Compare an artifact with the reference that holds the same integers.
+
+    Encoder and decoder are judged apart: the reference decoder goes on from the artifact's own
+    encoded window.
+
+    Args:
+        artifact: A complete one; its manifest may lack the parity.
+        progress: Told the share of recordings done.
+
+    Returns:
+        What was measured; ``wer_reference`` is that of the export, or the artifact's own word
+        error rate where there is none yet.
+
+    Raises:
+        ArtifactError: It cannot be opened.
+        MissingDependencyError: A library that verifying needs is not installed.
+    """
+    manifest = artifact.manifest
+    parameters = exporter_for(manifest.target).read_parameters(artifact.folder, manifest)
+    rules = {part: stored.activations for part, stored in manifest.quantization.items()}
+    reference = ReferenceSession(parameters, manifest.dimensions, manifest.generation, rules)
+    tokenizer = Tokenizer.read(artifact.folder / TOKENIZER, manifest.generation)
+    recordings = list(bundled_recordings(n_recordings(parameters)))
+    encoder, decoder = _Comparison(), _Comparison()
+    agreed: list[bool] = []
+    texts: list[str] = []
+    with open_session(artifact) as session:
+        writer = Decoder(session, tokenizer, manifest.generation, _OPTIONS)
+        prompt = tokenizer.start_sequence("transcribe", "en", without_timestamps=True)
+        for done, recording in enumerate(recordings):
+            progress("verify", done / len(recordings))
+            mel = _features(recording, session)
+            session.encode(mel)
+            result = writer.decode(writer.begin(writer.detect_language()), 0.0)
+            texts.append(result.text)
+            if done >= MAX_COMPARED:
+                continue
+            window = session.window()
+            encoder.add(window, *_windows(reference, mel))
+            tokens = [*prompt, *result.tokens]
+            session.rewind(0)
+            ours = _forced(session, tokens, len(prompt))
+            theirs, noisy = _logits(reference, window, tokens, len(prompt))
+            decoder.add(ours, theirs, noisy)
+            agreed += (ours.argmax(1) == theirs.argmax(1)).tolist()
+    progress("verify", 1.0)
+    wer = word_error_rate([recording.text for recording in recordings], texts)
+    return Parity(
+        parts={"encoder": encoder.result(), "decoder": decoder.result()},
+        token_agreement=float(np.mean(agreed)),
+        wer=wer,
+        wer_reference=manifest.parity.wer_reference if manifest.parity else wer,
+        n_recordings=len(recordings),
+    )
+
+
+def check(parity: Parity, tolerance: Tolerance) -> None:
+    """Refuse what differs too much.
+
+    Raises:
+        ParityError: Names the first limit that is broken.
+    """
+    for name, part in parity.parts.items():
+        allowed = tolerance.relative_error + SENSITIVITY_FACTOR * part.sensitivity
+        if not part.relative_error <= allowed:  # a NaN is refused too
+            raise ParityError(name, "relative error", part.relative_error, allowed)
+    disagreement = 1 - parity.token_agreement
+    if not disagreement <= tolerance.token_disagreement:
+        raise ParityError(
+            "decoder", "share of other tokens", disagreement, tolerance.token_disagreement
+        )
+    increase = parity.wer - parity.wer_reference
+    if parity.wer_reference < SILENT_WER and not increase <= tolerance.wer_increase:
+        raise ParityError("words", "rise of the error rate", increase, tolerance.wer_increase)
+
+
+def reference_wer(parameters: Parameters, manifest: Manifest, tokenizer: Tokenizer) -> float:
+    """Word error rate of the unquantized checkpoint, on the recordings that ``verify`` uses.
+
+    Args:
+        parameters: In fp32.
+        manifest: Of an artifact of the same checkpoint.
+        tokenizer: Of the same checkpoint.
+    """
+    session = ReferenceSession(parameters, manifest.dimensions, manifest.generation)
+    decoder = Decoder(session, tokenizer, manifest.generation, _OPTIONS)
+    truths, texts = [], []
+    for recording in bundled_recordings(n_recordings(parameters)):
+        session.encode(_features(recording, session))
+        truths.append(recording.text)
+        texts.append(decoder.decode(decoder.begin(decoder.detect_language()), 0.0).text)
+    return word_error_rate(truths, texts)
+
+
+def n_recordings(parameters: Parameters) -> int:
+    """How many recordings a model of this size is judged on."""
+    n = PARAMETERS_TIMES_RECORDINGS / parameters.size
+    return int(np.clip(n, MIN_RECORDINGS, MAX_RECORDINGS))
+
+
+class _Comparison:
+    """Sums one part's differences over the recordings."""
+
+    def __init__(self) -> None:
+        self._dot = self._ours = self._theirs = self._error = self._move = self._largest = 0.0
+
+    def add(self, ours: FloatArray, theirs: FloatArray, noisy: FloatArray) -> None:
+        """Add one recording: the artifact's numbers, the reference's, and those under noise."""
+        error = ours - theirs
+        self._dot += float(np.vdot(ours, theirs.astype(np.float64)))
+        self._ours += _energy(ours)
+        self._theirs += _energy(theirs)
+        self._error += _energy(error)
+        self._move += _energy(noisy - theirs)
+        self._largest = max(self._largest, float(np.abs(error).max()))
+
+    def result(self) -> PartParity:
+        """Of all recordings together."""
+        return PartParity(
+            cosine=self._dot / (self._ours * self._theirs) ** 0.5,
+            relative_error=(self._error / self._theirs) ** 0.5,
+            max_error=self._largest,
+            sensitivity=(self._move / self._theirs) ** 0.5,
+        )
+
+
+def _energy(x: FloatArray) -> float:
+    return float(np.vdot(x, x.astype(np.float64)))
+
+
+def _features(recording: LabelledRecording, session: Session) -> FloatArray:
+    n_positions = short_context(session.contexts, len(recording.samples) // HOP_LENGTH)
+    n_frames = n_positions * FRAMES_PER_POSITION
+    return log_mel(recording.samples, session.dimensions.n_mels, n_frames)
+
+
+def _windows(reference: ReferenceSession, mel: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The reference's encoded window, and the same under float noise."""
+    reference.encode(mel)
+    window = reference.window()
+    with reference.float_noise():
+        reference.encode(mel)
+    return window, reference.window()
+
+
+def _logits(
+    reference: ReferenceSession, window: FloatArray, tokens: Sequence[int], n_prompt: int
+) -> tuple[FloatArray, FloatArray]:
+    """The reference decoder's logits on a window, and the same under float noise."""
+    reference.adopt(window)
+    logits = _forced(reference, tokens, n_prompt)
+    reference.adopt(window)
+    with reference.float_noise():
+        return logits, _forced(reference, tokens, n_prompt)
+
+
+def _forced(session: Session, tokens: Sequence[int], n_prompt: int) -> FloatArray:
+    """Logits after the prompt and after every token of a given text: (n_text + 1, n_vocab)."""
+    steps = [tokens[:n_prompt], *([token] for token in tokens[n_prompt:])]
+    return np.concatenate([session.step(np.array([step], np.int64)).copy() for step in steps])

@@ -1,0 +1,99 @@
+"""ONNX: an encoder and a decoder graph over one weights file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..edge.artifact import GraphSpec, Manifest
+from ..edge.errors import (
+    ExportError,
+    MissingDependencyError,
+    UnknownNameError,
+    UnsupportedPrecisionError,
+)
+from ..edge.types import ActivationRule, AudioContexts, Progress
+from ..models.parameters import Parameters, activation_rule
+from ..models.whisper import decode, encode
+from . import onnx_weights
+from .exporter import ExportedGraphs, Exporter, ExportRequest
+
+try:
+    import onnx
+
+    from .onnx_graph import INT64, OnnxGraph
+    from .onnx_ops import OnnxOps, PortableOnnxOps
+except ModuleNotFoundError as error:
+    raise MissingDependencyError("onnx", "onnx", "exporting to ONNX") from error
+
+# Opset and IR version of each layout. The oldest runtime supported, ONNX Runtime 1.22, reads opset
+# 22; 20 is the first with Gelu, and 18 the oldest that the portable form can be said in.
+VERSIONS = {"native": (20, 9), "portable": (18, 8)}
+
+
+class OnnxExporter(Exporter):
+    """See Exporter."""
+
+    target = "onnx"
+    layouts = tuple(VERSIONS)
+
+    def check(self, request: ExportRequest) -> None:
+        """See Exporter."""
+        if request.layout not in VERSIONS:
+            raise UnknownNameError("layout", request.layout, VERSIONS)
+        recipe = request.recipe
+        blocked = [p for p in (recipe.encoder, recipe.decoder, recipe.head) if p.block is not None]
+        if request.layout == "portable" and blocked:
+            raise UnsupportedPrecisionError(
+                f"the portable layout has no {blocked[0]}: standard operators would unpack such "
+                "weights on every call; use --int8, --fp16 or --fp32, or leave --portable out"
+            )
+
+    def write(
+        self, request: ExportRequest, parameters: Parameters, folder: Path, progress: Progress
+    ) -> ExportedGraphs:
+        """See Exporter."""
+        progress("write", 0.0)
+        arrays = onnx_weights.pack(parameters)
+        offsets = onnx_weights.save(folder, parameters, arrays)
+        graphs: dict[str, GraphSpec] = {}
+        for name, build in (("encoder", _build_encoder), ("decoder", _build_decoder)):
+            graph = OnnxGraph(name, *VERSIONS[request.layout])
+            kind = OnnxOps if request.layout == "native" else PortableOnnxOps
+            build(request, kind(graph, parameters, arrays, request.checkpoint.dimensions))
+            try:
+                graphs[name] = graph.save(folder, offsets)
+            except OSError as error:
+                raise ExportError(f"cannot write {name}.onnx: {error.strerror}") from error
+        progress("write", 1.0)
+        recipe = request.recipe
+        activations: dict[str, ActivationRule] = {
+            "encoder": activation_rule(recipe.encoder),
+            "decoder": activation_rule(recipe.decoder),
+            "head": activation_rule(recipe.head),
+        }
+        contexts = AudioContexts(request.checkpoint.dimensions.n_audio_ctx)
+        return ExportedGraphs(graphs, activations, contexts, {"onnx": onnx.__version__})
+
+    def read_parameters(self, folder: Path, manifest: Manifest) -> Parameters:
+        """See Exporter."""
+        return onnx_weights.load(folder, manifest)
+
+
+def _build_encoder(request: ExportRequest, ops: OnnxOps) -> None:
+    graph, dimensions = ops.graph, request.checkpoint.dimensions
+    mel = graph.input("mel", (1, dimensions.n_mels, "frames"))
+    encode(ops, graph.op("Transpose", [mel], perm=[0, 2, 1]), dimensions)
+
+
+def _build_decoder(request: ExportRequest, ops: OnnxOps) -> None:
+    graph, dimensions = ops.graph, request.checkpoint.dimensions
+    heads = request.checkpoint.generation.alignment_heads
+    graph.input("tokens", ("hypotheses", "tokens"), INT64)
+    if request.layout == "native":
+        graph.input("past", (1,), INT64)
+    logits = decode(ops, dimensions, heads)
+    graph.output("logits", logits, ("hypotheses", dimensions.n_vocab))
+    alignment = (
+        graph.op("Concat", ops.alignment, axis=1) if len(ops.alignment) > 1 else ops.alignment[0]
+    )
+    graph.output("alignment", alignment, (1, len(heads), "hypotheses * tokens", "positions"))

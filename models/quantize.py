@@ -1,0 +1,185 @@
+"""Weight quantization, done once for every target.
+
+A recipe and a checkpoint give the same integers everywhere: quality is judged once, on the NumPy
+reference, and a target has only to match it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..edge.errors import UnsupportedPrecisionError
+from ..edge.types import FloatArray, Precision, PrecisionName
+
+BLOCKS = (32, 64, 128)  # inputs that may share a scale
+INT8_BLOCK, INT4_BLOCK = 128, 32  # what the runtimes run fastest, and what keeps the words
+INT8_MAX = 127  # symmetric: -128 is never used
+
+
+@dataclass(frozen=True)
+class QuantizedTensor:
+    """A matrix as integers and scales; ``weight = values * scale``, zero is always exact.
+
+    Attributes:
+        values: Signed integers, shape (n_out, n_in); within +-127, or -8..7 for int4.
+        scales: Shape (n_out, n_blocks); one block for per-channel scales. The last block may be
+            shorter than the others.
+        precision: The format that the two were made for.
+    """
+
+    values: NDArray[np.int8]
+    scales: FloatArray
+    precision: Precision
+
+    @property
+    def block(self) -> int:
+        """Inputs under one scale."""
+        return self.precision.block or self.values.shape[1]
+
+    def dequantize(self) -> FloatArray:
+        """The matrix that the integers stand for, shape (n_out, n_in)."""
+        n_in = self.values.shape[1]
+        spread = self.scales if self.precision.block is None else self.scales.repeat(self.block, 1)
+        return self.values * spread[:, :n_in]
+
+
+Matrix = QuantizedTensor | NDArray[np.float32] | NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The precision of each part; ``head`` is the tied embedding and output head."""
+
+    encoder: Precision
+    decoder: Precision
+    head: Precision
+
+    @classmethod
+    def of(cls, name: PrecisionName, block: int | None = None) -> Recipe:
+        """The recipe behind ``--int8`` and its siblings.
+
+        int8 is per channel by default: the one form with fast kernels on every CPU, those without
+        dot-product instructions included. int4 needs blocks; the head stays int8 then, because
+        four bits there cost the most words.
+        """
+        if name == "int4":
+            body = checked(Precision("int4", block or INT4_BLOCK))
+            return cls(body, body, Precision("int8"))
+        body = checked(Precision(name, block))
+        return cls(body, body, body)
+
+
+def checked(precision: Precision) -> Precision:
+    """The same precision, if there is such a one.
+
+    Raises:
+        UnsupportedPrecisionError: The block is not one of ``BLOCKS`` or does not belong there.
+    """
+    if precision.block is not None and precision.block not in BLOCKS:
+        raise UnsupportedPrecisionError(
+            f"a block of {precision.block} is not offered; use one of {', '.join(map(str, BLOCKS))}"
+        )
+    if precision.block is not None and precision.name in ("fp32", "fp16"):
+        raise UnsupportedPrecisionError(f"{precision.name} has no blocks; leave the block out")
+    if precision.block is None and precision.name == "int4":
+        raise UnsupportedPrecisionError("int4 needs a block: 32, 64 or 128")
+    return precision
+
+
+def quantize(weight: FloatArray, precision: Precision) -> Matrix:
+    """Store one matrix in a precision.
+
+    Args:
+        weight: Shape (n_out, n_in).
+        precision: The format; per-channel int8 gets pair-safe scales.
+    """
+    if precision.name == "fp32":
+        return np.ascontiguousarray(weight, np.float32)
+    if precision.name == "fp16":
+        # The largest finite half stands in for what would overflow; Whisper's are far below.
+        limit = np.finfo(np.float16).max
+        return np.clip(weight, -limit, limit).astype(np.float16)
+    if precision.block is None:
+        return _per_channel_int8(weight, precision)
+    blocks = _blocks(weight, precision.block)
+    scales = _int8_scales(blocks) if precision.name == "int8" else _int4_scales(blocks)
+    low, high = (-INT8_MAX, INT8_MAX) if precision.name == "int8" else (-8, 7)
+    values = np.clip(np.rint(blocks / scales[..., None]), low, high).astype(np.int8)
+    n_out, n_in = weight.shape
+    values = np.ascontiguousarray(values.reshape(n_out, -1)[:, :n_in])
+    return QuantizedTensor(values, scales, precision)
+
+
+def _per_channel_int8(weight: FloatArray, precision: Precision) -> QuantizedTensor:
+    scales = pair_safe_scales(weight)
+    scaled = weight / scales[:, None]
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -INT8_MAX, INT8_MAX, out=scaled)
+    return QuantizedTensor(scaled.astype(np.int8), scales[:, None], precision)
+
+
+def pair_safe_scales(weight: FloatArray) -> FloatArray:
+    """Scales per output channel that no integer kernel can overflow.
+
+    x86 without VNNI multiplies unsigned by signed bytes and adds two neighbouring products in 16
+    bits, clamped: ``255 * (w[2j] + w[2j+1])`` must stay below 2**15. A full-range int8 matrix
+    breaks that and loses words silently. Raising the scale of the few channels concerned until no
+    pair of one sign sums beyond 127 costs a fraction of a bit there; rounding adds at most one,
+    and 255 * 128 = 32640 still fits. The results are then equal on every CPU.
+
+    Args:
+        weight: Shape (n_out, n_in); pairs are neighbours along ``n_in``.
+
+    Returns:
+        Shape (n_out,); 1 for a channel of zeros.
+    """
+    n_in = weight.shape[1]
+    paired = weight if n_in % 2 == 0 else np.pad(weight, ((0, 0), (0, 1)))
+    largest = np.abs(weight).max(1)
+    for sign in (1, -1):
+        part = np.maximum(paired * sign, 0)
+        np.maximum(largest, (part[:, ::2] + part[:, 1::2]).max(1), out=largest)
+    scales = (largest / INT8_MAX).astype(np.float32)
+    return np.where(scales > 0, scales, np.float32(1))
+
+
+def largest_pair_sum(values: NDArray[np.int8]) -> int:
+    """The largest sum of one sign over neighbouring inputs; 128 at most where pair-safe."""
+    n_in = values.shape[1]
+    wide = values.astype(np.int16) if n_in % 2 == 0 else np.pad(values, ((0, 0), (0, 1)))
+    positive, negative = np.maximum(wide, 0), np.maximum(-wide, 0)
+    return max(int((part[:, ::2] + part[:, 1::2]).max()) for part in (positive, negative))
+
+
+def _blocks(weight: FloatArray, block: int) -> FloatArray:
+    n_out, n_in = weight.shape
+    padded = np.pad(weight, ((0, 0), (0, -n_in % block)))
+    return padded.reshape(n_out, -1, block)
+
+
+def _int8_scales(blocks: FloatArray) -> FloatArray:
+    scales = (np.abs(blocks).max(-1) / INT8_MAX).astype(np.float32)
+    return np.where(scales > 0, scales, np.float32(1))
+
+
+def _int4_scales(blocks: FloatArray) -> FloatArray:
+    """Of three ways to span -8..7, the one with the least squared error, block by block.
+
+    The largest weight may sit on -8 (the scale is then negative if it is positive), on +-7, or a
+    little beyond and be clipped; none of them wins everywhere.
+    """
+    largest = np.abs(blocks).max(-1)
+    position = np.abs(blocks).argmax(-1)[..., None]
+    signed = np.take_along_axis(blocks, position, -1)[..., 0]
+    best = np.ones_like(largest)
+    least = np.full_like(largest, np.inf)
+    for candidate in (signed / -8, largest / 7, largest / 7.5):
+        scales = np.where(candidate == 0, 1, candidate).astype(np.float32)[..., None]
+        error = blocks - np.clip(np.rint(blocks / scales), -8, 7) * scales
+        squared = np.einsum("obk,obk->ob", error, error)
+        better = squared < least
+        best[better], least[better] = scales[..., 0][better], squared[better]
+    return best.astype(np.float32)

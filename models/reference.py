@@ -1,0 +1,217 @@
+"""The NumPy interpreter of the definition: what every artifact is judged by."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..edge.types import ActivationRule, FloatArray, IntArray
+from .ops import Ops
+from .parameters import Parameters, part_of
+from .quantize import QuantizedTensor
+
+FLOAT_NOISE = np.float32(2**-20)  # relative, peak to peak: what summing in another order does
+HALF = np.float32(0.5)
+KERNEL = 3  # of both convolutions
+
+
+@dataclass
+class Cache:
+    """The keys and values of one window; heads first, like every array here.
+
+    Attributes:
+        keys: Self-attention, by layer: (n_hypotheses, n_heads, n_past, head).
+        values: Likewise.
+        cross: Cross-attention keys and values, by layer: (n_heads, n_positions, head).
+        n_past: Tokens in ``keys`` and ``values`` before the current step.
+    """
+
+    keys: dict[int, FloatArray] = field(default_factory=dict)
+    values: dict[int, FloatArray] = field(default_factory=dict)
+    cross: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
+    n_past: int = 0
+
+
+class NumpyOps(Ops[FloatArray]):
+    """Computes in float32, with the rounding that the target's kernels do.
+
+    Args:
+        parameters: The weights, in whatever precision.
+        activations: The rounding rule of each part; "float" where one is not named.
+
+    Attributes:
+        cache: Of the current window.
+        tokens: Of the current step, (n_hypotheses, n_tokens).
+        alignment: Cross-attention of the alignment heads in this step, one array a layer.
+        float_noise: Where set, the source of noise on what every product takes.
+    """
+
+    def __init__(
+        self, parameters: Parameters, activations: Mapping[str, ActivationRule] | None = None
+    ) -> None:
+        self.parameters = parameters
+        self.activations = activations or {}
+        self.float_noise: np.random.Generator | None = None
+        self.cache = Cache()
+        self.tokens: IntArray = np.zeros((1, 0), np.int64)
+        self.alignment: list[FloatArray] = []
+
+    def conv1d(self, x: FloatArray, name: str, *, stride: int) -> FloatArray:
+        """See Ops: a product with three shifted copies side by side."""
+        n_time = x.shape[1]
+        padded = np.pad(x, ((0, 0), (1, 1), (0, 0)))
+        shifted = [padded[:, tap : tap + n_time : stride] for tap in range(KERNEL)]
+        return self.linear(np.concatenate(shifted, axis=2), name)
+
+    def linear(self, x: FloatArray, name: str) -> FloatArray:
+        """See Ops."""
+        y = self._product(x, name)
+        bias = self.parameters.bias(name)
+        return y if bias is None else y + bias
+
+    def layer_norm(self, x: FloatArray, name: str) -> FloatArray:
+        """See Ops."""
+        centred = x - x.mean(-1, keepdims=True)
+        variance = np.square(centred).mean(-1, keepdims=True)
+        vectors = self.parameters.vectors
+        normal = centred / np.sqrt(variance + np.float32(1e-5))
+        result: FloatArray = normal * vectors[f"{name}.gain"] + vectors[f"{name}.shift"]
+        return result
+
+    def gelu(self, x: FloatArray) -> FloatArray:
+        """See Ops; the normal distribution function is interpolated in a table."""
+        table, slope = _normal_table()
+        place = (np.clip(x, -_TABLE_END, _TABLE_END) + _TABLE_END) * _TABLE_STEPS
+        index = place.astype(np.int32)
+        return x * (table[index] + (place - index) * slope[index])
+
+    def add(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """See Ops."""
+        return a + b
+
+    def add_positions(self, x: FloatArray, name: str) -> FloatArray:
+        """See Ops."""
+        start = self.cache.n_past if name.startswith("decoder.") else 0
+        table = self.parameters.vectors[name]
+        return x + table[start : start + x.shape[1]].astype(np.float32)
+
+    def attention(self, qkv: FloatArray, n_heads: int) -> FloatArray:
+        """See Ops."""
+        q, k, v = (_split_heads(part, n_heads) for part in np.split(qkv, 3, axis=-1))
+        return _merge_heads(_softmax(q @ k.swapaxes(-1, -2)) @ v)
+
+    def cached_attention(self, qkv: FloatArray, n_heads: int, layer: int) -> FloatArray:
+        """See Ops."""
+        q, k, v = (_split_heads(part, n_heads) for part in np.split(qkv, 3, axis=-1))
+        cache = self.cache
+        if cache.n_past:
+            k = np.concatenate([cache.keys[layer][:, :, : cache.n_past], k], axis=2)
+            v = np.concatenate([cache.values[layer][:, :, : cache.n_past], v], axis=2)
+        cache.keys[layer], cache.values[layer] = k, v
+        scores = q @ k.swapaxes(-1, -2)
+        n_new, n_all = scores.shape[-2:]
+        future = np.triu(np.ones((n_new, n_all), bool), k=n_all - n_new + 1)
+        scores[..., future] = -np.inf
+        return _merge_heads(_softmax(scores) @ v)
+
+    def cross_cache(self, kv: FloatArray, n_heads: int, n_layers: int) -> None:
+        """See Ops."""
+        parts = [_split_heads(part, n_heads)[0] for part in np.split(kv, 2 * n_layers, axis=-1)]
+        self.cache = Cache(cross=list(zip(parts[::2], parts[1::2], strict=True)))
+
+    def cross_attention(
+        self, q: FloatArray, n_heads: int, layer: int, aligned: tuple[int, ...]
+    ) -> FloatArray:
+        """See Ops."""
+        keys, values = self.cache.cross[layer]
+        weights = _softmax(_split_heads(q, n_heads) @ keys.swapaxes(-1, -2))
+        if aligned:
+            self.alignment.append(weights[:, list(aligned)])
+        return _merge_heads(weights @ values)
+
+    def embedding(self, name: str) -> FloatArray:
+        """See Ops."""
+        rows: FloatArray = self._weight(name)[self.tokens]
+        return rows
+
+    def head(self, x: FloatArray, name: str) -> FloatArray:
+        """See Ops."""
+        return self._product(x[:, -1:], name)[:, 0]
+
+    def _product(self, x: FloatArray, name: str) -> FloatArray:
+        matrix = self.parameters.matrices[name]
+        if self.float_noise is not None:
+            x = x + x * (self.float_noise.random(x.shape, np.float32) - HALF) * FLOAT_NOISE
+        rule = self.activations.get(part_of(name), "float")
+        if rule == "uint8-tensor":
+            x = round_to_uint8(x)
+        elif rule == "int8-block" and isinstance(matrix, QuantizedTensor):
+            x = round_to_int8_blocks(x, matrix.block)
+        y: FloatArray = x @ self._weight(name).T
+        return y
+
+    @functools.cache  # noqa: B019 - lives and dies with the ops, like the parameters
+    def _weight(self, name: str) -> FloatArray:
+        matrix = self.parameters.matrices[name]
+        if isinstance(matrix, QuantizedTensor):
+            return matrix.dequantize()
+        return matrix.astype(np.float32, copy=False)
+
+
+def round_to_uint8(x: FloatArray) -> FloatArray:
+    """Round to the 256 steps between the tensor's extremes, zero among them.
+
+    Source:
+        The ONNX operator DynamicQuantizeLinear.
+    """
+    low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
+    scale = np.float32((high - low) / np.float32(255)) if high > low else np.float32(1)
+    zero = np.rint(np.clip(-low / scale, 0, 255))
+    steps = np.clip(np.rint(x / scale) + zero, 0, 255)
+    return ((steps - zero) * scale).astype(np.float32)
+
+
+def round_to_int8_blocks(x: FloatArray, block: int) -> FloatArray:
+    """Round every block of a row to 255 symmetric steps, as ONNX Runtime's MatMulNBits does."""
+    n_in = x.shape[-1]
+    padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -n_in % block)])
+    blocks = padded.reshape(*x.shape[:-1], -1, block)
+    scale = np.abs(blocks).max(-1, keepdims=True) / np.float32(127)
+    scale[scale == 0] = 1
+    rounded = np.rint(blocks / scale) * scale
+    return rounded.reshape(*x.shape[:-1], -1)[..., :n_in].astype(np.float32)
+
+
+_TABLE_END = 8  # beyond it the distribution function is 0 or 1 in float32
+_TABLE_STEPS = 2048  # per unit; linear interpolation is then exact to 1e-8
+
+
+@functools.cache
+def _normal_table() -> tuple[FloatArray, FloatArray]:
+    """The normal distribution function on a grid from -8 to 8, and its differences."""
+    n = 2 * _TABLE_END * _TABLE_STEPS
+    points = (i / _TABLE_STEPS - _TABLE_END for i in range(n + 2))
+    values = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in points])
+    return values.astype(np.float32), np.diff(values, append=1).astype(np.float32)
+
+
+def _softmax(scores: FloatArray) -> FloatArray:
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    return weights
+
+
+def _split_heads(x: FloatArray, n_heads: int) -> FloatArray:
+    """(b, t, d) to (b, n_heads, t, d / n_heads)."""
+    n_batch, n_time, n_state = x.shape
+    return x.reshape(n_batch, n_time, n_heads, n_state // n_heads).swapaxes(1, 2)
+
+
+def _merge_heads(x: FloatArray) -> FloatArray:
+    """(b, n_heads, t, head) to (b, t, n_heads * head)."""
+    n_batch, n_heads, n_time, head = x.shape
+    return x.swapaxes(1, 2).reshape(n_batch, n_time, n_heads * head)

@@ -1,0 +1,186 @@
+"""ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..edge.artifact import Artifact
+from ..edge.errors import ArtifactError, InferenceError, MissingDependencyError
+from ..edge.types import FloatArray, IntArray, Session, SessionFacts
+from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from .runtime import Runtime
+
+try:
+    import onnxruntime as ort
+
+    from .onnx_cache import GrowingCache, InPlaceCache, KeyValueCache
+except ModuleNotFoundError as error:
+    raise MissingDependencyError("onnxruntime", "onnx", "running ONNX artifacts") from error
+
+_ALIGNMENT, _PRESENT = 1, 2  # where a step's outputs stand, after the logits
+_ERRORS_ONLY = 3  # ONNX Runtime's log severity
+
+
+class OnnxRuntime(Runtime):
+    """See Runtime."""
+
+    target = "onnx"
+
+    def open(self, artifact: Artifact, threads: int) -> Session:
+        """See Runtime."""
+        return OnnxSession(artifact, threads)
+
+
+class OnnxSession(Session):
+    """See Session.
+
+    Everything is bound once to memory that stays: a step rebinds its tokens and, in the portable
+    layout, the cache that grew. The logits it returns are the graph's own output buffer.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        manifest = artifact.manifest
+        self.dimensions = manifest.dimensions
+        self.contexts = manifest.audio_contexts
+        self.facts = SessionFacts("onnxruntime", ort.__version__, "cpu", threads)
+        self._encoder: Any = _load(artifact.path("encoder"), threads)
+        self._decoder: Any = _load(artifact.path("decoder"), threads)
+        d = self.dimensions
+        shape = (d.n_text_head, d.n_text_ctx, d.n_text_state // d.n_text_head)
+        self._in_place = manifest.layout == "native"
+        kind = InPlaceCache if self._in_place else GrowingCache
+        self._cache: KeyValueCache = kind(d.n_text_layer, shape)
+        self._cross = [f"cross_{t}_{layer}" for layer in range(d.n_text_layer) for t in "kv"]
+        self._binding = self._decoder.io_binding()
+        self._bound: tuple[int, int] | None = None  # hypotheses and tokens of the bound outputs
+        self._logits: FloatArray = np.empty((0, d.n_vocab), np.float32)
+        self._window: list[Any] = []
+        self._earlier: list[FloatArray] = []  # alignment of a step's tokens before the last run
+        self._n_past = 0
+        self._n_hypotheses = 0
+
+    def encode(self, mel: FloatArray) -> None:
+        """See Session."""
+        check_mel(mel, self.dimensions, self.contexts)
+        if self._encoder is None:
+            raise InferenceError("the session is closed")
+        with _translated("encoder"):
+            binding = self._encoder.io_binding()
+            binding.bind_cpu_input("mel", np.ascontiguousarray(mel[None], np.float32))
+            for name in self._cross:
+                binding.bind_output(name, "cpu")
+            self._encoder.run_with_iobinding(binding)
+            self._window = binding.get_outputs()
+            for name, value in zip(self._cross, self._window, strict=True):
+                self._binding.bind_ortvalue_input(name, value)
+        self._cache.clear()
+        self._n_past, self._n_hypotheses, self._bound = 0, 1, None
+
+    def step(self, tokens: IntArray) -> FloatArray:
+        """See Session."""
+        check_tokens(tokens, self._n_hypotheses, self._n_past, self.dimensions)
+        # GroupQueryAttention takes several tokens on top of a past for one hypothesis only.
+        at_once = not self._in_place or self._n_hypotheses == 1 or self._n_past == 0
+        pieces = [tokens] if at_once else np.split(tokens, tokens.shape[1], axis=1)
+        self._earlier = []
+        with _translated("decoder"):
+            for piece in pieces[:-1]:
+                self._run(piece)
+                self._earlier.append(self._last_alignment())
+            self._run(pieces[-1])
+        return self._logits
+
+    def _run(self, tokens: IntArray) -> None:
+        n_hypotheses, n_tokens = tokens.shape
+        binding = self._binding
+        binding.bind_cpu_input("tokens", np.ascontiguousarray(tokens, np.int64))
+        if self._in_place:
+            binding.bind_cpu_input("past", np.array([self._n_past], np.int64))
+        if self._bound != (n_hypotheses, n_tokens):
+            self._bind_outputs(n_hypotheses)
+            self._bound = (n_hypotheses, n_tokens)
+        elif not self._in_place:
+            self._cache.bind(binding)
+        self._decoder.run_with_iobinding(binding)
+        if not self._in_place:
+            self._cache.collect(binding.get_outputs()[_PRESENT:])
+        self._n_past += n_tokens
+
+    def _bind_outputs(self, n_hypotheses: int) -> None:
+        if len(self._logits) != n_hypotheses:
+            self._logits = np.empty((n_hypotheses, self.dimensions.n_vocab), np.float32)
+        self._binding.clear_binding_outputs()  # outputs come back in the order of binding
+        value = ort.OrtValue.ortvalue_from_numpy(self._logits)
+        self._binding.bind_ortvalue_output("logits", value)
+        self._binding.bind_output("alignment", "cpu")
+        self._cache.bind(self._binding)
+
+    def reorder(self, sources: IntArray) -> None:
+        """See Session."""
+        check_reorder(sources, self._n_hypotheses)
+        if np.array_equal(sources, np.arange(self._n_hypotheses)):
+            return
+        self._cache.reorder(sources, self._n_past)
+        self._n_hypotheses = len(sources)
+
+    def rewind(self, n_tokens: int) -> None:
+        """See Session."""
+        check_rewind(n_tokens, self._n_past)
+        self._cache.rewind(n_tokens)
+        self._n_past = n_tokens
+
+    @property
+    def n_past(self) -> int:
+        """See Session."""
+        return self._n_past
+
+    @property
+    def alignment(self) -> FloatArray:
+        """See Session."""
+        if self._bound is None:
+            raise InferenceError("there is no alignment before the first step of a window")
+        return np.concatenate([*self._earlier, self._last_alignment()], axis=2)
+
+    def _last_alignment(self) -> FloatArray:
+        """(1, n_heads, n_hypotheses * n_tokens, n_positions), taken apart."""
+        rows = self._binding.get_outputs()[_ALIGNMENT].numpy()[0]
+        split: FloatArray = rows.reshape(len(rows), self._n_hypotheses, -1, rows.shape[-1])
+        return split.swapaxes(0, 1).copy()  # the next step writes to the same memory
+
+    def window(self) -> FloatArray:
+        """See Session."""
+        if not self._window:
+            raise InferenceError("no window is encoded")
+        arrays = [value.numpy() for value in self._window]
+        arrays[::2] = [keys.swapaxes(2, 3) for keys in arrays[::2]]
+        return np.concatenate(arrays)
+
+    def close(self) -> None:
+        """See Session."""
+        self._encoder = self._decoder = self._binding = None
+        self._window = []
+        self._n_hypotheses = 0
+
+
+def _load(path: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is untyped
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no base of their own
+        raise ArtifactError(f"{path}: onnxruntime {ort.__version__} refuses it: {error}") from error
+
+
+@contextmanager
+def _translated(part: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # as above
+        raise InferenceError(f"onnxruntime failed in the {part}: {error}") from error
