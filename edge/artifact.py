@@ -29,6 +29,7 @@ from .types import (
 FORMAT_VERSION = 1
 MANIFEST = "artifact.json"
 TOKENIZER = "tokenizer.json"
+PLAIN_DECODER = "decoder_plain"  # the decoder for CPUs without int8 dot products
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,13 +41,6 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revision: str | None = None
 
 
-class PartQuantization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one part is stored, and how the runtime rounds what flows into its matrices."""
-
-    weights: Precision
-    activations: ActivationRule
-
-
 class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input or output of a graph; a named dimension may have any length."""
 
@@ -56,11 +50,20 @@ class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GraphSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One graph of an artifact and what it takes and gives."""
+    """One graph of an artifact and what it takes and gives.
+
+    Attributes:
+        file: Its name in the folder.
+        inputs: In the graph's order.
+        outputs: Likewise.
+        activations: How the kernels it asks for round what they multiply with, for each part of
+            the model ("encoder", "decoder", "head") that has matrices in it.
+    """
 
     file: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    activations: dict[str, ActivationRule]
 
 
 class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +106,7 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What verification measured at export."""
+    """What verification measured; ``parts`` by graph."""
 
     parts: dict[str, PartParity]
     token_agreement: float
@@ -113,7 +116,17 @@ class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of ``artifact.json``."""
+    """The content of ``artifact.json``.
+
+    Attributes:
+        quantization: How the weights of "encoder", "decoder" and "head" are stored.
+        graphs: By name. "encoder" and "decoder" are always there; a target may add others that do
+            the work of the decoder on machines where its kernels are slow.
+        tolerance: What ``verify`` holds the artifact to.
+        parity: What it measured at export; None if it did not run.
+        files: All but the manifest.
+        tools: Versions of what wrote it.
+    """
 
     format_version: int
     created: str
@@ -121,7 +134,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dimensions: ModelDimensions
     target: str
     layout: str
-    quantization: dict[str, PartQuantization]
+    quantization: dict[str, Precision]
     graphs: dict[str, GraphSpec]
     audio_contexts: AudioContexts
     generation: GenerationSettings

@@ -107,12 +107,23 @@ class AudioContexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionFacts(msgspec.Struct, frozen=True):
-    """What a session really runs on."""
+    """What a session really runs on.
+
+    Attributes:
+        runtime: The library.
+        version: Of the library.
+        device: "cpu", or what the library calls its accelerator.
+        threads: Compute threads.
+        decoder: The name of the decoder graph in use.
+        activations: How each part rounds what it multiplies with.
+    """
 
     runtime: str
     version: str
     device: str
     threads: int
+    decoder: str
+    activations: dict[str, ActivationRule]
 
 
 class Session(ABC):

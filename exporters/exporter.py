@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..edge.artifact import GraphSpec, Manifest
-from ..edge.types import ActivationRule, AudioContexts, Progress
+from ..edge.types import AudioContexts, Progress
 from ..models.checkpoint import Checkpoint
 from ..models.parameters import Parameters
 from ..models.quantize import Recipe
@@ -28,7 +28,6 @@ class ExportedGraphs:
     """What the manifest has to say about the files that an exporter wrote."""
 
     graphs: Mapping[str, GraphSpec]
-    activations: Mapping[str, ActivationRule]
     audio_contexts: AudioContexts
     tools: Mapping[str, str]
 

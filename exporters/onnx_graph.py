@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ..edge.artifact import GraphSpec, TensorSpec
+from ..edge.types import ActivationRule
 from .onnx_weights import WEIGHTS_FILE
 
 CONTRIB = "com.microsoft"
-FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
-END = 1 << 40  # a Slice up to here takes the rest
-_DTYPES = {FLOAT: "float32", INT64: "int64"}
+FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
 
 Shape = Sequence[int | str]
 
@@ -92,9 +91,9 @@ class OnnxGraph:
             )
         return name
 
-    def input(self, name: str, shape: Shape, kind: int = FLOAT) -> str:
+    def input(self, name: str, shape: Shape, dtype: str = "float32") -> str:
         """Declare an input of the graph; a named dimension may have any length."""
-        self._inputs.append(TensorSpec(name, _DTYPES[kind], tuple(shape)))
+        self._inputs.append(TensorSpec(name, dtype, tuple(shape)))
         return name
 
     def output(self, name: str, value: str, shape: Shape) -> None:
@@ -106,12 +105,18 @@ class OnnxGraph:
         """Declare a float output that a node already writes under this name."""
         self._outputs.append(TensorSpec(name, "float32", tuple(shape)))
 
-    def save(self, folder: Path, offsets: Mapping[str, tuple[int, int]]) -> GraphSpec:
+    def save(
+        self,
+        folder: Path,
+        offsets: Mapping[str, tuple[int, int]],
+        activations: Mapping[str, ActivationRule],
+    ) -> GraphSpec:
         """Write the graph beside its weights.
 
         Args:
             folder: Where the weights file lies already.
             offsets: Where each weight lies in it.
+            activations: How its products round what they take, for the description.
         """
         for name, tensor in self._weights.items():
             offset, length = offsets[name]
@@ -137,9 +142,9 @@ class OnnxGraph:
         )
         file = f"{self.name}.onnx"
         (folder / file).write_bytes(model.SerializeToString())
-        return GraphSpec(file, tuple(self._inputs), tuple(self._outputs))
+        return GraphSpec(file, tuple(self._inputs), tuple(self._outputs), dict(activations))
 
 
 def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
-    kind = {dtype: kind for kind, dtype in _DTYPES.items()}[spec.dtype]
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
     return helper.make_tensor_value_info(spec.name, kind, spec.shape)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..edge.types import ModelDimensions
+from ..edge.types import ActivationRule, ModelDimensions
 from ..models.ops import Ops
-from ..models.parameters import Parameters
-from ..models.quantize import QuantizedTensor
+from ..models.parameters import Parameters, part_of
+from ..models.quantize import PER_CHANNEL, QuantizedTensor
 from .onnx_graph import CONTRIB, FLOAT, INT32, OnnxGraph
 from .onnx_weights import INT4_ZERO, INT8_ZERO
 
@@ -29,6 +29,10 @@ class OnnxOps(Ops[str]):
         parameters: The weights to refer to.
         arrays: The same as the weights file holds them, see ``onnx_weights``.
         dimensions: The model's shape.
+
+    Attributes:
+        alignment: The decoder's attention weights that are outputs, one value a layer.
+        activations: How the products made so far round what they take, by part.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class OnnxOps(Ops[str]):
         self.graph, self.parameters, self.arrays = graph, parameters, arrays
         self.dimensions = dimensions
         self.alignment: list[str] = []
+        self.activations: dict[str, ActivationRule] = {}
         self._made: dict[str, str] = {}
 
     # Encoder and decoder
@@ -152,25 +157,41 @@ class OnnxOps(Ops[str]):
     # Products
 
     def _product(self, x: str, name: str) -> str:
-        matrix = self.parameters.matrices[name]
-        if not isinstance(matrix, QuantizedTensor):
+        if f"{name}.weight" in self.arrays:
+            self.activations[part_of(name)] = "float"
             return self._op("MatMul", x, self._float_matrix(name))
-        if matrix.precision.block is None:
-            return self._dynamic_product(x, name)
+        if f"{name}.values" in self.arrays:
+            return self._dynamic_product(x, name, self._array(f"{name}.values"))
+        return self._blocked_product(x, name)
+
+    def _dynamic_product(self, x: str, name: str, columns: str, *zero: str) -> str:
+        """Five standard nodes, which ONNX Runtime fuses into one at load.
+
+        Args:
+            x: What is multiplied.
+            name: Of the product.
+            columns: Its integers, (n_in, n_out).
+            zero: Their zero point, where it is not 0.
+        """
+        self.activations[part_of(name)] = "uint8-tensor"
+        rounded, x_scale, x_zero = self.graph.op("DynamicQuantizeLinear", [x], outputs=3)
+        y = self._op("MatMulInteger", rounded, columns, x_zero, *zero)
+        scale = self._op("Mul", x_scale, self._channel_scales(name))
+        return self._op("Mul", self._op("Cast", y, to=FLOAT), scale)
+
+    def _blocked_product(self, x: str, name: str) -> str:
+        self.activations[part_of(name)] = "int8-block"
+        matrix = self._quantized(name)
         n_out, n_in = matrix.values.shape
         return self._op(
             "MatMulNBits",
             x, self._array(f"{name}.blocks"), self._array(f"{name}.scales"),
             domain=CONTRIB, K=n_in, N=n_out, bits=8 if matrix.precision.name == "int8" else 4,
-            block_size=matrix.block, accuracy_level=INT8_ACCURACY,
+            block_size=matrix.kernel_block, accuracy_level=INT8_ACCURACY,
         )  # fmt: skip
 
-    def _dynamic_product(self, x: str, name: str) -> str:
-        """Five standard nodes, which ONNX Runtime fuses into one at load."""
-        rounded, scale, zero = self.graph.op("DynamicQuantizeLinear", [x], outputs=3)
-        y = self._op("MatMulInteger", rounded, self._array(f"{name}.values"), zero)
-        scales = self._op("Mul", scale, self._array(f"{name}.scales"))
-        return self._op("Mul", self._op("Cast", y, to=FLOAT), scales)
+    def _channel_scales(self, name: str) -> str:
+        return self._array(f"{name}.scales")
 
     def _float_matrix(self, name: str) -> str:
         weight = self._array(f"{name}.weight")
@@ -179,10 +200,9 @@ class OnnxOps(Ops[str]):
 
     def _embedding_rows(self, name: str, tokens: str) -> str:
         """(n_tokens,) to (n_tokens, d)."""
-        matrix = self.parameters.matrices[name]
-        if isinstance(matrix, QuantizedTensor) and matrix.precision.block:
-            return self._blocked_rows(matrix, name, tokens)
-        quantized = isinstance(matrix, QuantizedTensor)
+        if f"{name}.blocks" in self.arrays:
+            return self._blocked_rows(name, tokens)
+        quantized = f"{name}.values" in self.arrays
         table = self._array(f"{name}.values" if quantized else f"{name}.weight")
         columns = self._op("Cast", self._op("Gather", table, tokens, axis=1), to=FLOAT)
         if quantized:
@@ -190,27 +210,36 @@ class OnnxOps(Ops[str]):
             columns = self._op("Mul", columns, scales)
         return self._op("Transpose", columns, perm=[1, 0])
 
-    def _blocked_rows(self, matrix: QuantizedTensor, name: str, tokens: str) -> str:
+    def _blocked_rows(self, name: str, tokens: str) -> str:
+        matrix, ints = self._quantized(name), self.graph.ints
         rows = self._op("Gather", self._array(f"{name}.blocks"), tokens)
-        zero = INT8_ZERO
         if matrix.precision.name == "int4":
-            constant, zero = self.graph.constant, INT4_ZERO
-            low = self._op("BitwiseAnd", rows, constant(np.array(15, np.uint8), "low_bits"))
-            shift = constant(np.array(4, np.uint8), "high_bits")
-            high = self._op("BitShift", rows, shift, direction="RIGHT")
-            pairs = [self._op("Unsqueeze", half, self.graph.ints(-1)) for half in (low, high)]
-            nibbles = self._op("Concat", *pairs, axis=-1)
-            shape = self.graph.ints(0, matrix.scales.shape[1], matrix.block)
-            rows = self._op("Reshape", nibbles, shape)
+            rows = self._nibbles(rows)
+        zero = INT8_ZERO if matrix.precision.name == "int8" else INT4_ZERO
         offset = self.graph.constant(np.array(zero, np.float32), "embedding_zero")
         values = self._op("Sub", self._op("Cast", rows, to=FLOAT), offset)
         scales = self._op("Gather", self._array(f"{name}.scales"), tokens)
-        values = self._op("Mul", values, self._op("Unsqueeze", scales, self.graph.ints(-1)))
-        flat = self._op("Reshape", values, self.graph.ints(0, -1))
-        n_in = matrix.values.shape[1]
-        if n_in % matrix.block == 0:
-            return flat
-        return self._op("Slice", flat, *(self.graph.ints(i) for i in (0, n_in, 1)))
+        values = self._op("Mul", values, self._op("Unsqueeze", scales, ints(-1)))
+        flat = self._op("Reshape", values, ints(0, -1))
+        return self._op("Slice", flat, ints(0), ints(matrix.values.shape[1]), ints(1))
+
+    def _nibbles(self, rows: str) -> str:
+        """(n, n_blocks, block / 2) bytes to (n, n_blocks, block) integers, low nibble first."""
+        constant = self.graph.constant
+        low = self._op("BitwiseAnd", rows, constant(np.array(15, np.uint8), "low_bits"))
+        shift = constant(np.array(4, np.uint8), "high_bits")
+        high = self._op("BitShift", rows, shift, direction="RIGHT")
+        pairs = [self._op("Unsqueeze", half, self.graph.ints(-1)) for half in (low, high)]
+        together = self._op("Concat", *pairs, axis=-1)
+        n_blocks = self._op("Shape", rows, start=0, end=2)
+        shape = self._op("Concat", n_blocks, self.graph.ints(-1), axis=0)
+        return self._op("Reshape", together, shape)
+
+    def _quantized(self, name: str) -> QuantizedTensor:
+        matrix = self.parameters.matrices[name]
+        if not isinstance(matrix, QuantizedTensor):
+            raise TypeError(f"{name} is not quantized")
+        return matrix
 
     # Shapes: values that several nodes need are made once
 
@@ -269,9 +298,31 @@ class OnnxOps(Ops[str]):
             self._made[key] = make()
         return self._made[key]
 
-    def _op(self, kind: str, *inputs: str, domain: str = "", **attributes: object) -> str:
+    def _op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
         name: str = self.graph.op(kind, inputs, domain=domain, **attributes)
         return name
+
+
+class PlainOnnxOps(OnnxOps):
+    """For CPUs without int8 dot products, where MatMulNBits falls back to unpacking every weight.
+
+    The same integers from the same file, turned at load into what MatMulInteger takes, which has a
+    fast kernel on every CPU.
+    """
+
+    def _blocked_product(self, x: str, name: str) -> str:
+        matrix = self._quantized(name)
+        if matrix.precision != PER_CHANNEL:
+            return super()._blocked_product(x, name)
+        ints = self.graph.ints
+        rows = self._op("Reshape", self._array(f"{name}.blocks"), ints(matrix.values.shape[0], -1))
+        rows = self._op("Slice", rows, ints(0), ints(matrix.values.shape[1]), ints(1))
+        zero = self.graph.constant(np.array(INT8_ZERO, np.uint8), "weight_zero")
+        return self._dynamic_product(x, name, self._op("Transpose", rows, perm=[1, 0]), zero)
+
+    def _channel_scales(self, name: str) -> str:
+        first = self.graph.constant(np.array(0, np.int64), "first_block")
+        return self._op("Gather", self._array(f"{name}.scales"), first, axis=1)
 
 
 class PortableOnnxOps(OnnxOps):

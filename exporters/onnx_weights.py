@@ -7,8 +7,9 @@ is stored as its operator takes it:
     NAME.blocks  uint8 (n_out, n_blocks, bytes) MatMulNBits; scales likewise, (n_out, n_blocks)
     NAME.weight  fp32 or fp16 (n_in, n_out)     MatMul
 
-Vectors and tables keep their name. The header's metadata holds ``n_in`` of each blocked matrix,
-whose last block is padded.
+Per-channel int8 is ``values`` where many rows are multiplied at once, and ``blocks`` with one scale
+repeated where a single token is: each is the faster there. Vectors and tables keep their name. The
+header's metadata holds ``n_in`` of each blocked matrix, whose last block is padded.
 """
 
 from __future__ import annotations
@@ -25,29 +26,35 @@ from ..edge.artifact import Manifest
 from ..edge.errors import ArtifactError, ExportError, MissingDependencyError
 from ..edge.types import Precision
 from ..models.parameters import Parameters, part_of
-from ..models.quantize import Matrix, QuantizedTensor
+from ..models.quantize import PER_CHANNEL, Matrix, QuantizedTensor
 
 WEIGHTS_FILE = "weights.safetensors"
 INT4_ZERO, INT8_ZERO = 8, 128  # MatMulNBits holds unsigned integers around these
 
 
-def pack(parameters: Parameters) -> dict[str, NDArray[Any]]:
-    """Every array of the file, by name."""
+def pack(parameters: Parameters, *, portable: bool) -> dict[str, NDArray[Any]]:
+    """Every array of the file, by name.
+
+    Args:
+        parameters: Of the model.
+        portable: Keep per-channel int8 in the form of standard operators throughout.
+    """
     arrays: dict[str, NDArray[Any]] = dict(parameters.vectors)
     for name, matrix in parameters.matrices.items():
-        arrays.update(_stored(name, matrix))
+        arrays.update(_stored(name, matrix, portable or part_of(name) == "encoder"))
     return arrays
 
 
-def _stored(name: str, matrix: Matrix) -> Iterator[tuple[str, NDArray[Any]]]:
+def _stored(name: str, matrix: Matrix, by_columns: bool) -> Iterator[tuple[str, NDArray[Any]]]:
     if not isinstance(matrix, QuantizedTensor):
         yield f"{name}.weight", np.ascontiguousarray(matrix.T)
-    elif matrix.precision.block is None:
+    elif matrix.precision == PER_CHANNEL and by_columns:
         yield f"{name}.values", np.ascontiguousarray(matrix.values.T)
         yield f"{name}.scales", matrix.scales[:, 0]
     else:
-        yield f"{name}.blocks", _pack(matrix)
-        yield f"{name}.scales", matrix.scales
+        blocks = _pack(matrix)
+        yield f"{name}.blocks", blocks
+        yield f"{name}.scales", np.broadcast_to(matrix.scales, blocks.shape[:2]).copy()
 
 
 def save(
@@ -63,9 +70,9 @@ def save(
     """
     library = _safetensors()
     metadata = {
-        f"n_in:{name}": str(matrix.values.shape[1])
+        f"n_in:{name}": str(matrix.values.shape[1])  # type: ignore[union-attr]
         for name, matrix in parameters.matrices.items()
-        if isinstance(matrix, QuantizedTensor) and matrix.precision.block
+        if f"{name}.blocks" in arrays
     }
     path = folder / WEIGHTS_FILE
     try:
@@ -103,7 +110,7 @@ def load(folder: Path, manifest: Manifest) -> Parameters:
     for key in [key for key in arrays if key.endswith((".weight", ".values", ".blocks"))]:
         name, form = key.rsplit(".", 1)
         array, scales = arrays.pop(key), arrays.pop(f"{name}.scales", None)
-        precision = manifest.quantization[part_of(name)].weights
+        precision = manifest.quantization[part_of(name)]
         try:
             matrices[name] = _restored(form, array, scales, precision, metadata.get(f"n_in:{name}"))
         except (TypeError, ValueError) as error:
@@ -124,17 +131,20 @@ def _restored(
         raise ValueError("no scales")
     if form == "values":
         return QuantizedTensor(array.T, scales[:, None], precision)
-    return QuantizedTensor(_unpack(array, precision)[:, : int(n_in or 0)], scales, precision)
+    values = _unpack(array, precision)[:, : int(n_in or 0)]
+    return QuantizedTensor(values, scales[:, :1] if precision.block is None else scales, precision)
 
 
 def _pack(matrix: QuantizedTensor) -> NDArray[np.uint8]:
     n_out, n_in = matrix.values.shape
-    padded = np.pad(matrix.values, ((0, 0), (0, -n_in % matrix.block)))
-    blocks = padded.reshape(n_out, -1, matrix.block).astype(np.int16)
+    block = matrix.kernel_block
+    padded = np.pad(matrix.values, ((0, 0), (0, -n_in % block)))
+    blocks = padded.reshape(n_out, -1, block).astype(np.int16)
     if matrix.precision.name == "int8":
         return (blocks + INT8_ZERO).astype(np.uint8)
     unsigned = (blocks + INT4_ZERO).astype(np.uint8)
-    return unsigned[..., ::2] | unsigned[..., 1::2] << 4
+    pairs: NDArray[np.uint8] = np.bitwise_or(unsigned[..., ::2], unsigned[..., 1::2] << 4)
+    return pairs
 
 
 def _unpack(blocks: NDArray[np.uint8], precision: Precision) -> NDArray[np.int8]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..edge.artifact import GraphSpec, Manifest
+from ..edge.artifact import PLAIN_DECODER, GraphSpec, Manifest
 from ..edge.errors import (
     ExportError,
     MissingDependencyError,
     UnknownNameError,
     UnsupportedPrecisionError,
 )
-from ..edge.types import ActivationRule, AudioContexts, Progress
-from ..models.parameters import Parameters, activation_rule
+from ..edge.types import AudioContexts, Progress
+from ..models.parameters import Parameters
+from ..models.quantize import PER_CHANNEL
 from ..models.whisper import decode, encode
 from . import onnx_weights
 from .exporter import ExportedGraphs, Exporter, ExportRequest
@@ -20,8 +22,8 @@ from .exporter import ExportedGraphs, Exporter, ExportRequest
 try:
     import onnx
 
-    from .onnx_graph import INT64, OnnxGraph
-    from .onnx_ops import OnnxOps, PortableOnnxOps
+    from .onnx_graph import OnnxGraph
+    from .onnx_ops import OnnxOps, PlainOnnxOps, PortableOnnxOps
 except ModuleNotFoundError as error:
     raise MissingDependencyError("onnx", "onnx", "exporting to ONNX") from error
 
@@ -53,30 +55,35 @@ class OnnxExporter(Exporter):
     ) -> ExportedGraphs:
         """See Exporter."""
         progress("write", 0.0)
-        arrays = onnx_weights.pack(parameters)
+        portable = request.layout == "portable"
+        arrays = onnx_weights.pack(parameters, portable=portable)
         offsets = onnx_weights.save(folder, parameters, arrays)
         graphs: dict[str, GraphSpec] = {}
-        for name, build in (("encoder", _build_encoder), ("decoder", _build_decoder)):
+        for name, kind in _graphs(request):
             graph = OnnxGraph(name, *VERSIONS[request.layout])
-            kind = OnnxOps if request.layout == "native" else PortableOnnxOps
-            build(request, kind(graph, parameters, arrays, request.checkpoint.dimensions))
+            ops = kind(graph, parameters, arrays, request.checkpoint.dimensions)
+            (_build_encoder if name == "encoder" else _build_decoder)(request, ops)
             try:
-                graphs[name] = graph.save(folder, offsets)
+                graphs[name] = graph.save(folder, offsets, ops.activations)
             except OSError as error:
                 raise ExportError(f"cannot write {name}.onnx: {error.strerror}") from error
         progress("write", 1.0)
-        recipe = request.recipe
-        activations: dict[str, ActivationRule] = {
-            "encoder": activation_rule(recipe.encoder),
-            "decoder": activation_rule(recipe.decoder),
-            "head": activation_rule(recipe.head),
-        }
         contexts = AudioContexts(request.checkpoint.dimensions.n_audio_ctx)
-        return ExportedGraphs(graphs, activations, contexts, {"onnx": onnx.__version__})
+        return ExportedGraphs(graphs, contexts, {"onnx": onnx.__version__})
 
     def read_parameters(self, folder: Path, manifest: Manifest) -> Parameters:
         """See Exporter."""
         return onnx_weights.load(folder, manifest)
+
+
+def _graphs(request: ExportRequest) -> Iterator[tuple[str, type[OnnxOps]]]:
+    """The graphs of a layout, and the operations each is made of."""
+    if request.layout == "portable":
+        yield from (("encoder", PortableOnnxOps), ("decoder", PortableOnnxOps))
+        return
+    yield from (("encoder", OnnxOps), ("decoder", OnnxOps))
+    if PER_CHANNEL in (request.recipe.decoder, request.recipe.head):
+        yield PLAIN_DECODER, PlainOnnxOps
 
 
 def _build_encoder(request: ExportRequest, ops: OnnxOps) -> None:
@@ -88,9 +95,9 @@ def _build_encoder(request: ExportRequest, ops: OnnxOps) -> None:
 def _build_decoder(request: ExportRequest, ops: OnnxOps) -> None:
     graph, dimensions = ops.graph, request.checkpoint.dimensions
     heads = request.checkpoint.generation.alignment_heads
-    graph.input("tokens", ("hypotheses", "tokens"), INT64)
+    graph.input("tokens", ("hypotheses", "tokens"), "int64")
     if request.layout == "native":
-        graph.input("past", (1,), INT64)
+        graph.input("past", (1,), "int64")
     logits = decode(ops, dimensions, heads)
     graph.output("logits", logits, ("hypotheses", dimensions.n_vocab))
     alignment = (

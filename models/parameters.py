@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..edge.types import (
-    ActivationRule,
     FloatArray,
     ModelDimensions,
     Precision,
@@ -17,7 +16,7 @@ from ..edge.types import (
     no_progress,
 )
 from .checkpoint import Checkpoint
-from .quantize import Matrix, Recipe, quantize
+from .quantize import PER_CHANNEL, Matrix, QuantizedTensor, Recipe, quantize
 
 SMOOTHING = 0.7  # share of the range that moves from activations to weights
 
@@ -39,8 +38,10 @@ class Parameters:
     @property
     def size(self) -> int:
         """Elements of all matrices."""
-        arrays = (getattr(matrix, "values", matrix) for matrix in self.matrices.values())
-        return sum(array.size for array in arrays)
+        return sum(
+            matrix.values.size if isinstance(matrix, QuantizedTensor) else matrix.size
+            for matrix in self.matrices.values()
+        )
 
     def bias(self, name: str) -> FloatArray | None:
         """The bias of the product ``name``, where it has one."""
@@ -56,13 +57,6 @@ def part_of(name: str) -> str:
     if name == "decoder.embedding":
         return "head"
     return "encoder" if name.startswith("encoder.") or name == "decoder.cross_kv" else "decoder"
-
-
-def activation_rule(precision: Precision) -> ActivationRule:
-    """How the fastest kernels for a precision round what they multiply with."""
-    if precision.name in ("fp32", "fp16"):
-        return "float"
-    return "uint8-tensor" if precision.block is None else "int8-block"
 
 
 def prepare(checkpoint: Checkpoint, recipe: Recipe, progress: Progress = no_progress) -> Parameters:
@@ -201,10 +195,13 @@ class _Builder:
         weights: Sequence[FloatArray],
         biases: Sequence[FloatArray],
     ) -> None:
-        """A layer norm and the product that it feeds, smoothed where activations are rounded."""
+        """A layer norm and the product that it feeds.
+
+        Smoothed where kernels round the activations of all channels alike.
+        """
         gain, shift = self.tensor(f"{source}.weight"), self.tensor(f"{source}.bias")
         weight = np.concatenate(weights) if len(weights) > 1 else weights[0]
-        if activation_rule(self.precision(name)) == "uint8-tensor":
+        if self.precision(name) == PER_CHANNEL:
             factor = smoothing_factor(gain, shift, weight)
             gain, shift, weight = gain / factor, shift / factor, weight * factor
         self.norm(norm, gain, shift)
@@ -233,4 +230,4 @@ def smoothing_factor(gain: FloatArray, shift: FloatArray, weight: FloatArray) ->
     activation = np.maximum(4 * np.abs(gain) + np.abs(shift), 1e-5)
     weight_range = np.maximum(np.abs(weight).max(0), 1e-5)
     logarithm = SMOOTHING * np.log(activation) - (1 - SMOOTHING) * np.log(weight_range)
-    return np.exp(logarithm - logarithm.mean()).astype(np.float32)
+    return np.asarray(np.exp(logarithm - logarithm.mean()), np.float32)

@@ -15,7 +15,8 @@ from ..edge.errors import UnsupportedPrecisionError
 from ..edge.types import FloatArray, Precision, PrecisionName
 
 BLOCKS = (32, 64, 128)  # inputs that may share a scale
-INT8_BLOCK, INT4_BLOCK = 128, 32  # what the runtimes run fastest, and what keeps the words
+INT4_BLOCK = 32  # what keeps the words
+PER_CHANNEL = Precision("int8")
 INT8_MAX = 127  # symmetric: -128 is never used
 
 
@@ -38,6 +39,14 @@ class QuantizedTensor:
     def block(self) -> int:
         """Inputs under one scale."""
         return self.precision.block or self.values.shape[1]
+
+    @property
+    def kernel_block(self) -> int:
+        """Inputs that a blocked kernel rounds together; per-channel scales fit any number."""
+        n_in = self.values.shape[1]
+        widest_first = sorted(BLOCKS, reverse=True)
+        whole = (block for block in widest_first if n_in % block == 0)
+        return self.precision.block or next(whole, min(BLOCKS))
 
     def dequantize(self) -> FloatArray:
         """The matrix that the integers stand for, shape (n_out, n_in)."""
@@ -67,7 +76,7 @@ class Recipe:
         """
         if name == "int4":
             body = checked(Precision("int4", block or INT4_BLOCK))
-            return cls(body, body, Precision("int8"))
+            return cls(body, body, PER_CHANNEL)
         body = checked(Precision(name, block))
         return cls(body, body, body)
 
@@ -182,4 +191,4 @@ def _int4_scales(blocks: FloatArray) -> FloatArray:
         squared = np.einsum("obk,obk->ob", error, error)
         better = squared < least
         best[better], least[better] = scales[..., 0][better], squared[better]
-    return best.astype(np.float32)
+    return np.asarray(best, np.float32)

@@ -15,7 +15,6 @@ from .parameters import Parameters, part_of
 from .quantize import QuantizedTensor
 
 FLOAT_NOISE = np.float32(2**-20)  # relative, peak to peak: what summing in another order does
-HALF = np.float32(0.5)
 KERNEL = 3  # of both convolutions
 
 
@@ -86,8 +85,9 @@ class NumpyOps(Ops[FloatArray]):
         """See Ops; the normal distribution function is interpolated in a table."""
         table, slope = _normal_table()
         place = (np.clip(x, -_TABLE_END, _TABLE_END) + _TABLE_END) * _TABLE_STEPS
-        index = place.astype(np.int32)
-        return x * (table[index] + (place - index) * slope[index])
+        whole = np.floor(place)
+        index = whole.astype(np.int32)
+        return x * (table[index] + (place - whole) * slope[index])
 
     def add(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """See Ops."""
@@ -145,12 +145,13 @@ class NumpyOps(Ops[FloatArray]):
     def _product(self, x: FloatArray, name: str) -> FloatArray:
         matrix = self.parameters.matrices[name]
         if self.float_noise is not None:
-            x = x + x * (self.float_noise.random(x.shape, np.float32) - HALF) * FLOAT_NOISE
+            noise = self.float_noise.random(x.shape, np.float32) - np.float32(0.5)
+            x = x + x * (noise * FLOAT_NOISE)
         rule = self.activations.get(part_of(name), "float")
         if rule == "uint8-tensor":
             x = round_to_uint8(x)
         elif rule == "int8-block" and isinstance(matrix, QuantizedTensor):
-            x = round_to_int8_blocks(x, matrix.block)
+            x = round_to_int8_blocks(x, matrix.kernel_block)
         y: FloatArray = x @ self._weight(name).T
         return y
 
@@ -172,7 +173,7 @@ def round_to_uint8(x: FloatArray) -> FloatArray:
     scale = np.float32((high - low) / np.float32(255)) if high > low else np.float32(1)
     zero = np.rint(np.clip(-low / scale, 0, 255))
     steps = np.clip(np.rint(x / scale) + zero, 0, 255)
-    return ((steps - zero) * scale).astype(np.float32)
+    return np.asarray((steps - zero) * scale, np.float32)
 
 
 def round_to_int8_blocks(x: FloatArray, block: int) -> FloatArray:
@@ -183,7 +184,7 @@ def round_to_int8_blocks(x: FloatArray, block: int) -> FloatArray:
     scale = np.abs(blocks).max(-1, keepdims=True) / np.float32(127)
     scale[scale == 0] = 1
     rounded = np.rint(blocks / scale) * scale
-    return rounded.reshape(*x.shape[:-1], -1)[..., :n_in].astype(np.float32)
+    return np.asarray(rounded.reshape(*x.shape[:-1], -1)[..., :n_in], np.float32)
 
 
 _TABLE_END = 8  # beyond it the distribution function is 0 or 1 in float32
@@ -200,7 +201,7 @@ def _normal_table() -> tuple[FloatArray, FloatArray]:
 
 
 def _softmax(scores: FloatArray) -> FloatArray:
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights: FloatArray = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     return weights
 

@@ -22,12 +22,16 @@ RUNTIMES = {"onnx": "run_onnx:OnnxRuntime"}
 __all__ = ["RUNTIMES", "Runtime", "open_session"]
 
 
-def open_session(artifact: Artifact, threads: int | None = None) -> Session:
+def open_session(
+    artifact: Artifact, threads: int | None = None, *, decoder: str | None = None
+) -> Session:
     """Load an artifact.
 
     Args:
         artifact: As read by ``Artifact.read``.
         threads: Compute threads; None for every core that this process may use.
+        decoder: The decoder graph to use, where the artifact has several; None for the one that
+            is fastest on this machine.
 
     Raises:
         UnknownNameError: No runtime opens this target.
@@ -40,7 +44,7 @@ def open_session(artifact: Artifact, threads: int | None = None) -> Session:
     module_name, class_name = RUNTIMES[target].split(":")
     module = importlib.import_module(f".{module_name}", __package__)
     runtime: Runtime = getattr(module, class_name)()
-    return runtime.open(artifact, threads or usable_cores())
+    return runtime.open(artifact, threads or usable_cores(), decoder)
 
 
 def usable_cores() -> int:

@@ -21,7 +21,7 @@ def check_mel(mel: FloatArray, dimensions: ModelDimensions, contexts: AudioConte
     wanted = f"({dimensions.n_mels}, {FRAMES_PER_POSITION} * positions)"
     if mel.ndim != 2 or mel.shape[0] != dimensions.n_mels or mel.shape[1] % FRAMES_PER_POSITION:
         raise InferenceError(f"mel has shape {mel.shape}, wanted {wanted}")
-    n_positions = mel.shape[1] // FRAMES_PER_POSITION
+    n_positions: int = mel.shape[1] // FRAMES_PER_POSITION
     if n_positions < 1 or contexts.fit(n_positions) != n_positions:
         offered = ", ".join(map(str, contexts.fixed)) or f"1 to {contexts.longest}"
         raise InferenceError(f"mel has {n_positions} positions, this artifact takes {offered}")

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..edge.artifact import Artifact
+from ..edge.artifact import PLAIN_DECODER, Artifact
 from ..edge.errors import ArtifactError, InferenceError, MissingDependencyError
 from ..edge.types import FloatArray, IntArray, Session, SessionFacts
 from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from .cpu import has_int8_dot_product
 from .runtime import Runtime
 
 try:
@@ -31,9 +32,12 @@ class OnnxRuntime(Runtime):
 
     target = "onnx"
 
-    def open(self, artifact: Artifact, threads: int) -> Session:
+    def open(self, artifact: Artifact, threads: int, decoder: str | None) -> Session:
         """See Runtime."""
-        return OnnxSession(artifact, threads)
+        if decoder is None:
+            plain = PLAIN_DECODER in artifact.manifest.graphs and not has_int8_dot_product()
+            decoder = PLAIN_DECODER if plain else "decoder"
+        return OnnxSession(artifact, threads, decoder)
 
 
 class OnnxSession(Session):
@@ -43,13 +47,15 @@ class OnnxSession(Session):
     layout, the cache that grew. The logits it returns are the graph's own output buffer.
     """
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
+    def __init__(self, artifact: Artifact, threads: int, decoder: str) -> None:
         manifest = artifact.manifest
         self.dimensions = manifest.dimensions
         self.contexts = manifest.audio_contexts
-        self.facts = SessionFacts("onnxruntime", ort.__version__, "cpu", threads)
         self._encoder: Any = _load(artifact.path("encoder"), threads)
-        self._decoder: Any = _load(artifact.path("decoder"), threads)
+        self._decoder: Any = _load(artifact.path(decoder), threads)
+        graphs = manifest.graphs
+        rules = {**graphs["encoder"].activations, **graphs[decoder].activations}
+        self.facts = SessionFacts("onnxruntime", ort.__version__, "cpu", threads, decoder, rules)
         d = self.dimensions
         shape = (d.n_text_head, d.n_text_ctx, d.n_text_state // d.n_text_head)
         self._in_place = manifest.layout == "native"

@@ -46,14 +46,18 @@ class ReferenceSession(Session):
     ) -> None:
         self.dimensions = dimensions
         self.contexts = AudioContexts(dimensions.n_audio_ctx)
-        self.facts = SessionFacts("numpy", np.__version__, "cpu", threads=0)
+        rules = dict(activations or {})
+        self.facts = SessionFacts("numpy", np.__version__, "cpu", 0, "decoder", rules)
         self._alignment_heads = generation.alignment_heads
-        self._ops = NumpyOps(parameters, activations)
+        self._ops = NumpyOps(parameters, rules)
         self._n_hypotheses = 0
+        self._closed = False
 
     def encode(self, mel: FloatArray) -> None:
         """See Session."""
         check_mel(mel, self.dimensions, self.contexts)
+        if self._closed:
+            raise InferenceError("the session is closed")
         encode(self._ops, np.ascontiguousarray(mel.T)[None], self.dimensions)
         self._ops.alignment = []
         self._n_hypotheses = 1
@@ -120,4 +124,5 @@ class ReferenceSession(Session):
 
     def close(self) -> None:
         """See Session."""
+        self._closed = True
         self._n_hypotheses = 0

@@ -14,8 +14,13 @@ class Runtime(ABC):
     target: str
 
     @abstractmethod
-    def open(self, artifact: Artifact, threads: int) -> Session:
-        """Load an artifact; ``threads`` is at least 1.
+    def open(self, artifact: Artifact, threads: int, decoder: str | None) -> Session:
+        """Load an artifact.
+
+        Args:
+            artifact: Of this target.
+            threads: At least 1.
+            decoder: The decoder graph to use; None for the fastest here.
 
         Raises:
             MissingDependencyError: The library is not installed.

@@ -6,21 +6,22 @@ import datetime
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import __version__
 from ...exporters import Exporter, ExportRequest, exporter_for
 from ...exporters.exporter import ExportedGraphs
 from ...models.parameters import Parameters, prepare
-from ...models.quantize import QuantizedTensor, Recipe
+from ...models.quantize import Matrix, QuantizedTensor, Recipe
 from ..artifact import (
     FORMAT_VERSION,
     TOKENIZER,
     Artifact,
     Manifest,
-    PartQuantization,
     Source,
     record_files,
     staging_folder,
@@ -84,10 +85,7 @@ def _manifest(
         dimensions=checkpoint.dimensions,
         target=exporter.target,
         layout=request.layout,
-        quantization={
-            part: PartQuantization(getattr(recipe, part), graphs.activations[part])
-            for part in PARTS
-        },
+        quantization={part: getattr(recipe, part) for part in PARTS},
         graphs=dict(graphs.graphs),
         audio_contexts=graphs.audio_contexts,
         generation=checkpoint.generation,
@@ -120,15 +118,14 @@ def _check_stored(stored: Parameters, wanted: Parameters) -> None:
         names = sorted(stored.matrices.keys() ^ wanted.matrices.keys())
         raise ExportError(f"the weights file holds other matrices: {', '.join(names)}")
     for name, matrix in wanted.matrices.items():
-        back = stored.matrices[name]
-        if isinstance(matrix, QuantizedTensor) and isinstance(back, QuantizedTensor):
-            pairs = [(matrix.values, back.values), (matrix.scales, back.scales)]
-        else:
-            pairs = [(matrix, back)]  # type: ignore[list-item]
-        for ours, theirs in pairs:
+        for ours, theirs in zip(_arrays(matrix), _arrays(stored.matrices[name]), strict=True):
             if not np.array_equal(ours, theirs):
                 difference = float(np.abs(ours.astype(np.float64) - theirs).max())
                 raise ParityError(name, "stored weight's difference", difference, 0.0)
+
+
+def _arrays(matrix: Matrix) -> tuple[NDArray[Any], ...]:
+    return (matrix.values, matrix.scales) if isinstance(matrix, QuantizedTensor) else (matrix,)
 
 
 def _verified(request: ExportRequest, artifact: Artifact, progress: Progress) -> Manifest:

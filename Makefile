@@ -1,0 +1,54 @@
+# The commands of a contributor; `make` alone lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Where `make demo` writes its artifact.
+DEMO ?= exports/demo-onnx-int8
+RECORDINGS := models/demo/recordings
+DEMO_RECORDINGS = $(shell sed -nE \
+	'/"demo": true/ s|.*"path": "([^"]*)".*|$(RECORDINGS)/\1|p' $(RECORDINGS)/manifest.jsonl)
+
+.PHONY: help demo test check types bench clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(VENV)/.run-stamp ## export the bundled model and transcribe real recordings with it
+	@$(BIN)/whisperq-edge export --target onnx --int8 --output $(DEMO)
+	@$(BIN)/whisperq-edge transcribe --artifact $(DEMO) --language en $(DEMO_RECORDINGS)
+
+test: $(VENV)/.dev-stamp ## run every test
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.dev-stamp types ## format, lint, types and tests: what a change has to pass
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2
+
+types: ## the link that lets mypy see the repository's root as the package
+	@mkdir -p .mypy && ln -sfn .. .mypy/whisperq_edge
+
+bench: $(VENV)/.dev-stamp ## speed and memory on this machine
+	$(BIN)/python bench/run.py
+
+clean: ## remove everything that the commands above made
+	rm -rf $(VENV) .mypy .mypy_cache .ruff_cache .pytest_cache build dist exports *.egg-info
+
+# Debian ships Python without the part of venv that installs pip.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11; give another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "error: $(PYTHON) cannot make a virtual environment; run: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.run-stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[onnx]'
+	@touch $@
+
+$(VENV)/.dev-stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@ $(VENV)/.run-stamp

@@ -1,0 +1,92 @@
+"""The program ``whisperq-edge``: its commands, the options they share, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ... import __version__
+from .doctor import doctor
+from .export import export
+from .failures import INTERRUPTED, explain
+from .models import models
+from .screen import Screen
+from .settings import settings
+from .settings_file import read_settings
+from .transcribe import transcribe
+from .verify import verify
+
+app = typer.Typer(
+    name="whisperq-edge",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    # openai/whisper writes --beam_size; both spellings are the same option here.
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"whisperq-edge {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: whisperq-edge export --target onnx --int8")
+def root(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only results.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Export Whisper checkpoints for edge boards, run them there, and prove what they lost."""
+    ctx.obj = Screen(verbose=verbose and not quiet, quiet=quiet, debug=debug)
+    ctx.default_map = read_settings().defaults()
+
+
+for command, example in (
+    (export, "whisperq-edge export --target onnx --int8"),
+    (transcribe, "whisperq-edge transcribe meeting.flac --format srt --output-dir subtitles"),
+    (verify, "whisperq-edge verify exports/tiny-onnx-int8"),
+    (models, "whisperq-edge models tiny"),
+    (doctor, "whisperq-edge doctor --json"),
+    (settings, "whisperq-edge settings"),
+):
+    app.command(epilog=f"Example: {example}")(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit with its status; an error is one line on stderr.
+
+    Args:
+        arguments: What follows the program's name; None for the process's own.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = app(words, prog_name="whisperq-edge", standalone_mode=False)
+        if status == INTERRUPTED:  # which is all that typer leaves of a KeyboardInterrupt
+            raise typer.Abort
+    except (Exception, KeyboardInterrupt) as error:
+        if "--debug" in words:
+            raise
+        line, status = explain(error)
+        typer.echo(line, err=True)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone; let the interpreter's own flush at exit go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status or 0)

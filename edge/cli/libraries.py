@@ -1,0 +1,100 @@
+"""Whether the libraries are there and can be loaded: for ``doctor``.
+
+A library built for another processor kills the process that imports it, so each is imported in
+one of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+PROBE_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library by its module and its distribution, and the extra it belongs to, if any."""
+
+    module: str
+    distribution: str
+    extra: str | None = None
+
+
+LIBRARIES = (
+    Library("numpy", "numpy"),
+    Library("onnxruntime", "onnxruntime"),
+    Library("soundfile", "soundfile"),
+    Library("soxr", "soxr"),
+    Library("tokenizers", "tokenizers"),
+    Library("huggingface_hub", "huggingface_hub"),
+    Library("onnx", "onnx", "onnx"),
+    Library("safetensors", "safetensors", "onnx"),
+    Library("jiwer", "jiwer", "onnx"),
+)
+
+
+@dataclass(frozen=True)
+class LibraryState:
+    """What was found of one library.
+
+    Attributes:
+        name: The distribution.
+        version: None if it is not installed.
+        extra: The extra that brings it; None if the package cannot run without it.
+        problem: Why it cannot be used; None if it can, or if it is optional and absent.
+    """
+
+    name: str
+    version: str | None
+    extra: str | None
+    problem: str | None
+
+
+def probe(library: Library) -> LibraryState:
+    """Look for a library and import it in a process of its own."""
+    if importlib.util.find_spec(library.module) is None:
+        missing = None if library.extra else "not installed"
+        return LibraryState(library.distribution, None, library.extra, missing)
+    problem = failure(["-c", f"import {library.module}"])
+    try:
+        version = metadata.version(library.distribution)
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return LibraryState(library.distribution, version, library.extra, problem)
+
+
+def failure(arguments: Sequence[str]) -> str | None:
+    """Run Python with these arguments; why it failed, or None if it did not."""
+    try:
+        run = run_python(arguments)
+    except subprocess.TimeoutExpired:
+        return f"did not finish within {PROBE_TIMEOUT_S} s"
+    if run.returncode < 0:
+        return f"killed by {signal.Signals(-run.returncode).name}"
+    last = run.stderr.strip().splitlines()[-1:]
+    return None if run.returncode == 0 else (last or [f"exit status {run.returncode}"])[0]
+
+
+def run_python(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run this Python with these arguments, its output kept.
+
+    Raises:
+        TimeoutExpired: It takes longer than any import should.
+    """
+    return subprocess.run(
+        [sys.executable, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PROBE_TIMEOUT_S,
+        # As the runtimes set it: ONNX Runtime would leave a file in the home of the user.
+        env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
+        check=False,
+    )

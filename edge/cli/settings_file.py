@@ -1,0 +1,86 @@
+"""The user's settings file: defaults for options, so that they need not be typed each time."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from platformdirs import user_config_path
+
+from ..errors import ConfigError
+
+PATH_VARIABLE = "WHISPERQ_EDGE_CONFIG"
+
+# The option that each setting is the default of: command, parameter.
+_OPTIONS = {
+    "model": ("export", "model"),
+    "target": ("export", "target"),
+    "artifact": ("transcribe", "artifact"),
+    "language": ("transcribe", "language"),
+    "threads": ("transcribe", "threads"),
+    "format": ("transcribe", "output_format"),
+    "output_dir": ("transcribe", "output_dir"),
+    "beam_size": ("transcribe", "beam_size"),
+}
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file may say; what it leaves out keeps the command's own default.
+
+    Attributes:
+        model: Checkpoint to export: a registry name, a hub id, a folder or a ``.pt`` file.
+        target: Format to export to.
+        artifact: Folder of the artifact to transcribe with.
+        language: Spoken language.
+        threads: Threads of a runtime.
+        format: Format of transcripts.
+        output_dir: Folder for transcripts.
+        beam_size: Hypotheses of a beam search.
+    """
+
+    model: str | None = None
+    target: str | None = None
+    artifact: str | None = None
+    language: str | None = None
+    threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    format: Literal["txt", "srt", "vtt", "json", "tsv", "all"] | None = None
+    output_dir: str | None = None
+    beam_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """The settings as defaults of options: command, then parameter, then value."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, value in msgspec.structs.asdict(self).items():
+            if value is not None:
+                command, parameter = _OPTIONS[name]
+                found.setdefault(command, {})[parameter] = value
+        return found
+
+
+def settings_path() -> Path:
+    """Where the file is looked for; ``WHISPERQ_EDGE_CONFIG`` names another place."""
+    if named := os.environ.get(PATH_VARIABLE):
+        return Path(named)
+    return user_config_path("whisperq-edge") / "settings.toml"
+
+
+def read_settings() -> Settings:
+    """Read the settings; all unset where there is no file.
+
+    Raises:
+        ConfigError: The file is not TOML, or has a key or a value that it may not have.
+    """
+    path = settings_path()
+    try:
+        raw = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    try:
+        return msgspec.convert(tomllib.loads(raw), Settings)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error

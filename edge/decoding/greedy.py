@@ -1,0 +1,40 @@
+"""The likeliest token at every step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..types import FloatArray
+from .search import Candidate, Choice, Search
+from .softmax import Normalizer
+
+
+class GreedySearch(Search):
+    """Follows one hypothesis.
+
+    Args:
+        eot: The token that ends the text.
+        normalizer: For the log probability.
+    """
+
+    def __init__(self, eot: int, normalizer: Normalizer) -> None:
+        self.sampled = [[]]
+        self._eot = eot
+        self._normalizer = normalizer
+        self._sum_logprob = 0.0
+        self._ended = False
+
+    def choose(self, logits: FloatArray) -> Choice | None:
+        """See Search."""
+        row = logits[0]
+        token = int(row.argmax())
+        self._sum_logprob += float(row[token]) - self._normalizer.log_sum_exp(row)
+        if token == self._eot:
+            self._ended = True
+            return None
+        self.sampled[0].append(token)
+        return Choice(np.array([[token]], np.int64))
+
+    def candidates(self) -> list[Candidate]:
+        """See Search."""
+        return [Candidate(tuple(self.sampled[0]), self._sum_logprob, self._ended)]
