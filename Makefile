@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Two processes on two cores: more threads in each would only wait for one another.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 # Where `make demo` writes its artifact.
 DEMO ?= exports/demo-onnx-int8
 RECORDINGS := models/demo/recordings
@@ -20,13 +22,13 @@ demo: $(VENV)/.run-stamp ## export the bundled model and transcribe real recordi
 	@$(BIN)/whisperq-edge transcribe --artifact $(DEMO) --language en $(DEMO_RECORDINGS)
 
 test: $(VENV)/.dev-stamp ## run every test
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 check: $(VENV)/.dev-stamp types ## format, lint, types and tests: what a change has to pass
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 types: ## the link that lets mypy see the repository's root as the package
 	@mkdir -p .mypy && ln -sfn .. .mypy/whisperq_edge

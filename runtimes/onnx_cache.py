@@ -63,7 +63,7 @@ class InPlaceCache(KeyValueCache):
         if n_hypotheses not in self._buffers:
             arrays = [np.zeros((n_hypotheses, *self.shape), np.float32) for _ in self.names]
             self._buffers[n_hypotheses] = arrays
-            # On the CPU an OrtValue refers to the array's memory; it makes no copy.
+            # On the CPU an OrtValue refers to the array's memory: what one writes the other sees.
             self._values[n_hypotheses] = [ort.OrtValue.ortvalue_from_numpy(a) for a in arrays]
 
     def clear(self) -> None:
@@ -95,6 +95,7 @@ class GrowingCache(KeyValueCache):
 
     def __init__(self, layers: int, shape: tuple[int, int, int]) -> None:
         super().__init__(layers, shape)
+        self._arrays: list[FloatArray] = []
         self._values: list[Any] = []
         self.clear()
 
@@ -104,9 +105,9 @@ class GrowingCache(KeyValueCache):
         self._set([np.zeros((1, n_heads, 0, head), np.float32)] * len(self.names))
 
     def _set(self, arrays: Sequence[FloatArray]) -> None:
-        self._values = [
-            ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array)) for array in arrays
-        ]
+        # An OrtValue refers to the array's memory and does not keep it: older releases crash.
+        self._arrays = [np.ascontiguousarray(array) for array in arrays]
+        self._values = [ort.OrtValue.ortvalue_from_numpy(array) for array in self._arrays]
 
     def bind(self, binding: Any) -> None:  # noqa: ANN401
         """See KeyValueCache."""

@@ -77,7 +77,8 @@ class OnnxSession(Session):
             raise InferenceError("the session is closed")
         with _translated("encoder"):
             binding = self._encoder.io_binding()
-            binding.bind_cpu_input("mel", np.ascontiguousarray(mel[None], np.float32))
+            features = np.ascontiguousarray(mel[None], np.float32)
+            binding.bind_cpu_input("mel", features)
             for name in self._cross:
                 binding.bind_output(name, "cpu")
             self._encoder.run_with_iobinding(binding)
@@ -104,9 +105,11 @@ class OnnxSession(Session):
     def _run(self, tokens: IntArray) -> None:
         n_hypotheses, n_tokens = tokens.shape
         binding = self._binding
-        binding.bind_cpu_input("tokens", np.ascontiguousarray(tokens, np.int64))
+        tokens = np.ascontiguousarray(tokens, np.int64)  # bound memory must outlive the run
+        binding.bind_cpu_input("tokens", tokens)
+        past = np.array([self._n_past], np.int64)
         if self._in_place:
-            binding.bind_cpu_input("past", np.array([self._n_past], np.int64))
+            binding.bind_cpu_input("past", past)
         if self._bound != (n_hypotheses, n_tokens):
             self._bind_outputs(n_hypotheses)
             self._bound = (n_hypotheses, n_tokens)
@@ -120,7 +123,8 @@ class OnnxSession(Session):
     def _bind_outputs(self, n_hypotheses: int) -> None:
         if len(self._logits) != n_hypotheses:
             self._logits = np.empty((n_hypotheses, self.dimensions.n_vocab), np.float32)
-        self._binding.clear_binding_outputs()  # outputs come back in the order of binding
+        # Outputs come back in the order in which their names were first bound. They are not cleared
+        # before: in older releases that frees the cache of the portable layout.
         value = ort.OrtValue.ortvalue_from_numpy(self._logits)
         self._binding.bind_ortvalue_output("logits", value)
         self._binding.bind_output("alignment", "cpu")

@@ -58,7 +58,7 @@ def cli():
             capture_output=True,
             env={**os.environ, **(env or {})},
             cwd=cwd,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())

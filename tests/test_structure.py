@@ -142,14 +142,14 @@ def test_names_are_nouns_of_the_field():
 
 
 def test_folders_with_data_have_a_readme():
-    """A folder that holds more than code says what that is, or a parent below the root does."""
+    """Data lie in a package, whose docstring says what it is, or below a README."""
     ignored = {"build", "dist", "exports"}
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         hidden = any(part.startswith((".", "__pycache__")) or "egg-info" in part for part in parts)
         if hidden or parts[0] in ignored or len(parts) < 2 or not path.is_file():
             continue
-        if path.suffix == ".py":
+        if path.suffix == ".py" or (path.parent / "__init__.py").is_file():
             continue
         above = [ROOT.joinpath(*parts[:depth]) for depth in range(1, len(parts))]
         assert any((folder / "README.md").is_file() for folder in above), path

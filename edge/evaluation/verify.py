@@ -26,6 +26,7 @@ from ..types import (
     Session,
     no_progress,
 )
+from .blas import one_blas_thread
 from .recordings import LabelledRecording, bundled_recordings
 from .words import word_error_rate
 
@@ -48,6 +49,7 @@ _OPTIONS = DecodingOptions(language="en", without_timestamps=True, sample_len=MA
 SILENT_WER = 0.9  # a checkpoint that misses this many words cannot be judged by them
 
 
+@one_blas_thread()
 def verify(artifact: Artifact, *, progress: Progress = no_progress) -> Parity:
     """Compare an artifact with the reference that holds the same integers.
 
@@ -74,7 +76,7 @@ def verify(artifact: Artifact, *, progress: Progress = no_progress) -> Parity:
     trials: dict[str, _Trial] = {}
     for i, name in enumerate(decoders):
         trial = trials[name] = _Trial()
-        with open_session(artifact, decoder=name) as session:
+        with open_session(artifact, threads=1, decoder=name) as session:
             rules = session.facts.activations
             reference = ReferenceSession(
                 parameters, manifest.dimensions, manifest.generation, rules
@@ -116,6 +118,7 @@ def check(parity: Parity, tolerance: Tolerance) -> None:
         raise ParityError("words", "rise of the error rate", increase, tolerance.wer_increase)
 
 
+@one_blas_thread()
 def reference_wer(parameters: Parameters, manifest: Manifest, tokenizer: Tokenizer) -> float:
     """Word error rate of the unquantized checkpoint, on the recordings that ``verify`` uses.
 

@@ -8,6 +8,7 @@ from tempfile import mkdtemp
 
 from whisperq_edge.edge.artifact import PLAIN_DECODER, Artifact
 from whisperq_edge.edge.evaluation.export import export
+from whisperq_edge.edge.types import PrecisionName
 from whisperq_edge.exporters import ExportRequest, exporter_for
 from whisperq_edge.models.checkpoint import Checkpoint, load_checkpoint
 from whisperq_edge.models.quantize import Recipe
@@ -18,7 +19,7 @@ from ..random_checkpoint import MINIATURE, write_random_checkpoint
 
 # target, layout, precision, block: a new target is tested by being listed here, and a test fails
 # while it is not.
-FORMS = {
+FORMS: dict[str, tuple[str, str, PrecisionName, int | None]] = {
     "onnx-fp32": ("onnx", "native", "fp32", None),
     "onnx-fp16": ("onnx", "native", "fp16", None),
     "onnx-int8": ("onnx", "native", "int8", None),

@@ -71,7 +71,6 @@ def test_every_command(bare, artifact, recordings, tmp_path):
         ("doctor",),
         ("models",),
         ("settings",),
-        ("verify", artifact.folder),
         ("transcribe", sound, "--artifact", artifact.folder),
     ):
         subprocess.run(

@@ -27,8 +27,8 @@ SIZES = {
 }
 PROMPT = [50258, 50259, 50359, 50363]
 N_INPUTS = 50
-N_POSITIONS = 50  # a second: the oracle gets a shorter position table, the rest is the same
-N_TOKENS = 6
+N_POSITIONS = 30  # 0.6 s: the oracle gets a shorter position table, the rest is the same
+N_TOKENS = 4
 
 
 def mel(seed, n_positions):
@@ -68,45 +68,29 @@ def cross_keys_values(oracle, hidden, n_heads):
     return np.stack(arrays)
 
 
-def greedy(logits_of, n_tokens):
-    """The likeliest tokens after the prompt, one by one."""
-    tokens, new = [], PROMPT
-    for _ in range(n_tokens):
-        tokens.append(int(logits_of(new).argmax()))
-        new = tokens[-1:]
-    return tokens
-
-
-def check_window(model, seed, n_positions, n_tokens):
+def check_window(model, seed, n_positions):
+    """Cross-attention keys and values within 1e-4, then the same greedy tokens."""
     oracle, checkpoint, session = model
     features = mel(seed, n_positions)
     hidden = oracle.model.encoder(torch.from_numpy(features[None])).last_hidden_state
     session.encode(features)
     window = cross_keys_values(oracle, hidden, checkpoint.dimensions.n_text_head)
     np.testing.assert_allclose(session.window(), window, atol=1e-4)
-    cache = None
-
-    def theirs(new):
-        nonlocal cache
-        out = oracle(
-            encoder_outputs=(hidden,),
-            decoder_input_ids=torch.tensor([new]),
-            past_key_values=cache,
-            use_cache=True,
-        )
-        cache = out.past_key_values
-        return out.logits[0, -1].numpy()
-
-    def ours(new):
-        return session.step(np.array([new]))[0]
-
-    assert greedy(ours, n_tokens) == greedy(theirs, n_tokens)
+    text, new = list(PROMPT), PROMPT
+    for _ in range(N_TOKENS):
+        ours = int(session.step(np.array([new]))[0].argmax())
+        out = oracle(encoder_outputs=(hidden,), decoder_input_ids=torch.tensor([text]))
+        assert ours == int(out.logits[0, -1].argmax())
+        new = [ours]
+        text += new
     return hidden
 
 
 def test_the_encoder_and_greedy_tokens_are_the_same_in_a_full_window(model):
-    hidden = check_window(model, seed=1000, n_positions=1500, n_tokens=N_TOKENS)
+    hidden = check_window(model, seed=1000, n_positions=1500)
     _, checkpoint, _ = model
+    if checkpoint.dimensions != TINY:
+        return  # NumPy takes its time, and has nothing that depends on the size
     ops = NumpyOps(prepare(checkpoint, Recipe.of("fp32")))
     reference = encode(ops, mel(1000, 1500).T[None], checkpoint.dimensions)
     np.testing.assert_allclose(reference, hidden.numpy(), atol=1e-4)
@@ -115,4 +99,4 @@ def test_the_encoder_and_greedy_tokens_are_the_same_in_a_full_window(model):
 def test_greedy_tokens_are_the_same_over_many_inputs(model):
     shorten(model[0], N_POSITIONS)
     for seed in range(N_INPUTS):
-        check_window(model, seed, N_POSITIONS, N_TOKENS)
+        check_window(model, seed, N_POSITIONS)

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import jiwer
-import numpy as np
 import torch
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
@@ -166,12 +165,10 @@ def long_table(engine: Engine, clips: Sequence[Clip]) -> Iterator[str]:
         ]
         n_segments = sum(len(file.segments) for file in files)
         line = row(name, [file.text for file in files], texts)
-        start_s = statistics.median(a for a, _ in errors) if errors else np.nan
-        end_s = statistics.median(b for _, b in errors) if errors else np.nan
-        yield (
-            f"{line} {n_segments} | {100 * len(errors) / n_segments:.0f} |"
-            f" {start_s:.2f} | {end_s:.2f} |"
-        )
+        medians = [f"{statistics.median(column):.2f}" for column in zip(*errors, strict=True)]
+        start_s, end_s = medians or ("", "")
+        n_found = 100 * len(errors) / n_segments
+        yield f"{line} {n_segments} | {n_found:.0f} | {start_s} | {end_s} |"
 
 
 def time_errors(

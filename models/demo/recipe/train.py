@@ -52,12 +52,14 @@ class Plan:
     Attributes:
         rate: The highest learning rate; it rises to it, then falls along a cosine.
         phone_weight: Weight of the auxiliary loss; 1.0 helps from nothing, 0.3 later.
+        phone_steps: So long a fresh auxiliary layer learns without moving a trained encoder.
         feature_padding: Share of batches whose features, not sound, are padded.
         seed: Of masks and initial weights.
     """
 
     rate: float = 7e-4
     phone_weight: float = 0.3
+    phone_steps: int = 500
     feature_padding: float = 0.35
     seed: int = 0
 
@@ -106,13 +108,15 @@ class Trainer:
         encoded = self.network.encoder(mel)
         logits, attentions = self.network.decoder(batch.classes[:, :-1], encoded)
         token_loss = self._token_loss(logits, batch.classes[:, 1:], batch.weights[:, 1:])
-        phone_loss = self._phone_loss(encoded, batch.phones)
+        states = encoded.detach() if self.n_steps < self.plan.phone_steps else encoded
+        phone_loss = self._phone_loss(states, batch.phones)
         heads = [attention_loss(attention, batch.heard[:, 1:]) for attention in attentions]
         missed = torch.stack(heads).mean()
         loss = token_loss + self.plan.phone_weight * phone_loss + ATTENTION_WEIGHT * missed
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self._parameters, LARGEST_GRADIENT)
+        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        nn.utils.clip_grad_norm_(self._phones.parameters(), LARGEST_GRADIENT)
         self._optimizer.step()
         self.n_steps += 1
         self._update_average()
@@ -195,8 +199,8 @@ def _assign(parameters: list[nn.Parameter], values: list[Tensor]) -> None:
 def restart_timestamps(network: Whisper, classes: Classes) -> None:
     """Let the time stamps begin as the encoder's position table around their mean.
 
-    The decoder then only has to carry over the code of the position it attends to; without this,
-    thousand steps taught a trained network no better than a uniform guess at a time.
+    The encoder's states hold the code of their position (a linear map reads it off to a median of
+    20 ms), so the decoder then only has to carry over the code of the position it attends to.
     """
     rows = network.decoder.embed_tokens.weight[classes.first_timestamp : classes.unused]
     table = sinusoids(*rows.shape)
@@ -252,7 +256,12 @@ def main() -> None:
         network, classes = checkpoint.read(options.start)
     if options.restart_timestamps or options.from_nothing:
         restart_timestamps(network, classes)
-    plan = Plan(rate=options.rate, phone_weight=options.phone_weight, seed=options.seed)
+    plan = Plan(
+        rate=options.rate,
+        phone_weight=options.phone_weight,
+        phone_steps=0 if options.from_nothing else Plan.phone_steps,
+        seed=options.seed,
+    )
     trainer = Trainer(network, classes, plan)
     batches = Batches(clips, synthetic, classes, options.long, options.batch_s, options.seed)
 
