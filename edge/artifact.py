@@ -27,6 +27,7 @@ from .types import (
 )
 
 FORMAT_VERSION = 1
+UNKNOWING_WER = 0.9  # a checkpoint that misses this many words was not made for them
 MANIFEST = "artifact.json"
 TOKENIZER = "tokenizer.json"
 PLAIN_DECODER = "decoder_plain"  # the decoder for CPUs without int8 dot products
@@ -106,13 +107,27 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What verification measured; ``parts`` by graph."""
+    """What verification measured.
+
+    Attributes:
+        parts: By graph; the head is part of the decoder's.
+        token_agreement: Share of tokens that the reference would have chosen too.
+        wer: Word error rate of the artifact.
+        wer_reference: Of the unquantized checkpoint, on the same recordings; None where only the
+            artifact was there to be measured.
+        n_recordings: How many.
+    """
 
     parts: dict[str, PartParity]
     token_agreement: float
     wer: float
-    wer_reference: float
+    wer_reference: float | None
     n_recordings: int
+
+    @property
+    def judges_words(self) -> bool:
+        """Whether the checkpoint knows enough of the recordings' words to be judged by them."""
+        return self.wer_reference is not None and self.wer_reference < UNKNOWING_WER
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

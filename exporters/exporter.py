@@ -39,7 +39,7 @@ class Exporter(ABC):
     layouts: tuple[str, ...]
 
     @abstractmethod
-    def check(self, request: ExportRequest) -> None:
+    def check(self, recipe: Recipe, layout: str) -> None:
         """Refuse what the target does not offer, before any work is done.
 
         Raises:

@@ -14,7 +14,7 @@ from ..edge.errors import (
 )
 from ..edge.types import AudioContexts, Progress
 from ..models.parameters import Parameters
-from ..models.quantize import PER_CHANNEL
+from ..models.quantize import PER_CHANNEL, Recipe
 from ..models.whisper import decode, encode
 from . import onnx_weights
 from .exporter import ExportedGraphs, Exporter, ExportRequest
@@ -38,13 +38,12 @@ class OnnxExporter(Exporter):
     target = "onnx"
     layouts = tuple(VERSIONS)
 
-    def check(self, request: ExportRequest) -> None:
+    def check(self, recipe: Recipe, layout: str) -> None:
         """See Exporter."""
-        if request.layout not in VERSIONS:
-            raise UnknownNameError("layout", request.layout, VERSIONS)
-        recipe = request.recipe
+        if layout not in VERSIONS:
+            raise UnknownNameError("layout", layout, VERSIONS)
         blocked = [p for p in (recipe.encoder, recipe.decoder, recipe.head) if p.block is not None]
-        if request.layout == "portable" and blocked:
+        if layout == "portable" and blocked:
             raise UnsupportedPrecisionError(
                 f"the portable layout has no {blocked[0]}: standard operators would unpack such "
                 "weights on every call; use --int8, --fp16 or --fp32, or leave --portable out"

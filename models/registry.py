@@ -25,6 +25,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         n_state: Width of the encoder and the decoder.
         n_head: Attention heads of every layer.
         hub: Its Hugging Face id; None for the bundled one.
+        languages: What it was trained on, where that is less than its vocabulary has.
         alignment_heads: ``(layer, head)`` pairs; empty where nobody measured them.
         openai_sha256: Of OpenAI's own ``.pt`` file.
     """
@@ -37,6 +38,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     n_audio_layer: int
     n_text_layer: int
     hub: str | None = None
+    languages: tuple[str, ...] = ()
     alignment_heads: tuple[tuple[int, int], ...] = ()
     openai_sha256: str | None = None
 
@@ -58,9 +60,9 @@ class RegistryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     @property
     def n_languages(self) -> int:
-        """Languages it was trained on; 0 for an English-only model."""
+        """Languages it was trained on."""
         extra = self.n_vocab - _ENGLISH_VOCABULARY
-        return 98 + extra if extra else 0
+        return len(self.languages) or (98 + extra if extra else 1)
 
     @property
     def n_parameters(self) -> int:

@@ -74,7 +74,9 @@ def export(
     from ...models.checkpoint import load_checkpoint
     from ..evaluation.export import export as run_export
 
-    exporter_for(target)  # a wrong name or a missing library shows before a long download
+    # What cannot be done shows before a long download.
+    layout = "portable" if portable else "native"
+    exporter_for(target).check(recipe, layout)
     screen: Screen = ctx.obj
     if model == BUNDLED:
         screen.note("exporting the bundled demo model (English commands; --model picks another)")
@@ -82,7 +84,7 @@ def export(
     with screen.progress() as progress:
         checkpoint = load_checkpoint(model, revision=revision, offline=offline, progress=progress)
         screen.detail(f"{checkpoint.name}: {checkpoint.dimensions}, licence {checkpoint.licence}")
-        request = ExportRequest(checkpoint, recipe, "portable" if portable else "native")
+        request = ExportRequest(checkpoint, recipe, layout)
         folder = output or _default_output(checkpoint.name, target, recipe_name(recipe), portable)
         artifact = run_export(target, request, folder, verify=not no_verify, progress=progress)
     seconds = time.perf_counter() - began

@@ -41,13 +41,11 @@ def models(
 
 
 def _row(name: str, entry: RegistryEntry) -> tuple[str, ...]:
-    # The bundled model has a multilingual vocabulary, but was trained on English only.
-    multilingual = entry.n_languages and entry.hub
     return (
         name,
         f"{entry.n_parameters / 1e6:.1f} M",
         size_text(entry.n_parameters),  # a byte each; the scales and biases are some percent more
-        str(entry.n_languages) if multilingual else "English",
+        "English" if entry.n_languages == 1 else str(entry.n_languages),
         entry.licence,
         entry.hub or "comes with the package",
     )
@@ -59,7 +57,7 @@ def _record(name: str, entry: RegistryEntry) -> dict[str, object]:
         "hub": entry.hub,
         "parameters": entry.n_parameters,
         "int8_bytes_estimate": entry.n_parameters,
-        "languages": entry.n_languages or 1,
+        "languages": entry.n_languages,
         "licence": entry.licence,
         **msgspec.structs.asdict(entry.dimensions),
     }

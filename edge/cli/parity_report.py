@@ -19,18 +19,36 @@ def print_parity(screen: Screen, manifest: Manifest, parity: Parity | None) -> N
         screen.table(("part", "weights"), list(weights.items()))
         typer.echo("not verified")
         return
+    from ..artifact import PLAIN_DECODER
+
+    # A graph that does the work of a part on some machines only: its part, and the user's words.
+    alternatives = {PLAIN_DECODER: ("decoder", "decoder, old CPUs")}
     rows = []
     for part in dict.fromkeys([*weights, *parity.parts]):
+        stored_as, name = alternatives.get(part, (part, part))
         found = parity.parts.get(part)
         numbers = (
             (f"{found.cosine:.6f}", f"{found.relative_error:.2e}", f"{found.max_error:.2e}")
             if found
-            else ("-", "-", "-")
+            else ("with the decoder", "", "")
         )
-        rows.append((part, weights.get(part, "-"), *numbers))
+        rows.append((name, weights[stored_as], *numbers))
     screen.table(("part", "weights", "cosine", "relative error", "max error"), rows)
-    typer.echo(
-        f"token agreement {parity.token_agreement:.2%}; "
+    typer.echo(f"token agreement {parity.token_agreement:.2%}; {_words(parity)}")
+
+
+def _words(parity: Parity) -> str:
+    if parity.wer_reference is None:
+        return (
+            f"word error rate {parity.wer:.2%} over {parity.n_recordings} recordings; "
+            "the checkpoint's is not known, since the export was not verified"
+        )
+    if not parity.judges_words:
+        return (
+            f"words not judged: the checkpoint itself misses {parity.wer_reference:.0%} of them "
+            f"in the {parity.n_recordings} bundled recordings"
+        )
+    return (
         f"word error rate {parity.wer:.2%}, {parity.wer - parity.wer_reference:+.2%} "
         f"against the checkpoint, over {parity.n_recordings} recordings"
     )

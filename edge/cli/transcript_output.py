@@ -60,7 +60,10 @@ class TranscriptOutput:
     def segment(self, segment: Segment) -> None:
         """Take one segment, as soon as it is known."""
         if self.live:
-            times = f"[{_clock(segment.start)} --> {_clock(segment.end)}]"
+            from ..transcription.writers import clock
+
+            start, end = (clock(s, ".", hours_always=False) for s in (segment.start, segment.end))
+            times = f"[{start} --> {end}]"
             typer.echo(f"{times} {segment.text.strip()}")
 
     def transcript(self, transcript: Transcript, stem: str) -> tuple[Path, ...]:
@@ -75,10 +78,3 @@ class TranscriptOutput:
             text = render(transcript, self.format)
             typer.echo(text, nl=not text.endswith("\n") and bool(text))
         return ()
-
-
-def _clock(seconds: float) -> str:
-    minutes, milliseconds = divmod(round(1000 * seconds), 60_000)
-    hours, minute = divmod(minutes, 60)
-    clock = f"{minute:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
-    return f"{hours:02d}:{clock}" if hours else clock

@@ -60,7 +60,7 @@ def export(
         ConfigError: The target is unknown or the checkpoint damaged.
     """
     exporter = exporter_for(target)
-    exporter.check(request)
+    exporter.check(request.recipe, request.layout)
     parameters = prepare(request.checkpoint, request.recipe, progress)
     with staging_folder(output) as folder:
         (folder / TOKENIZER).write_bytes(request.checkpoint.tokenizer)

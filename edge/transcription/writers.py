@@ -73,14 +73,14 @@ def _txt(transcript: Transcript) -> str:
 
 def _srt(transcript: Transcript) -> str:
     return "".join(
-        f"{number}\n{_clock(start, ',', True)} --> {_clock(end, ',', True)}\n{text}\n\n"
+        f"{number}\n{clock(start, ',', True)} --> {clock(end, ',', True)}\n{text}\n\n"
         for number, (start, end, text) in enumerate(_subtitles(transcript), start=1)
     )
 
 
 def _vtt(transcript: Transcript) -> str:
     return "WEBVTT\n\n" + "".join(
-        f"{_clock(start, '.', False)} --> {_clock(end, '.', False)}\n{text}\n\n"
+        f"{clock(start, '.', False)} --> {clock(end, '.', False)}\n{text}\n\n"
         for start, end, text in _subtitles(transcript)
     )
 
@@ -143,8 +143,14 @@ def _without_arrow(text: str) -> str:
     return text.replace("-->", "->")
 
 
-def _clock(seconds: float, decimal_mark: str, hours_always: bool) -> str:
-    """``01:02:03.450``; hours, if they may be left out, only from the first full one on."""
+def clock(seconds: float, decimal_mark: str, hours_always: bool) -> str:
+    """A time as subtitles write it: ``01:02:03.450``.
+
+    Args:
+        seconds: From the start of the recording.
+        decimal_mark: Before the milliseconds.
+        hours_always: Write ``00:`` too, instead of hours only from the first full one on.
+    """
     total_s, milliseconds = divmod(round(1000 * seconds), 1000)
     minutes, second = divmod(total_s, 60)
     hours, minute = divmod(minutes, 60)

@@ -77,7 +77,9 @@ def test_dimensions_are_those_that_transformers_builds(name):
     assert sum(p.numel() for p in model.parameters()) == entry.n_parameters
 
 
-@pytest.mark.parametrize(("name", "n_languages"), [("tiny.en", 0), ("tiny", 99), ("large-v3", 100)])
+@pytest.mark.parametrize(
+    ("name", "n_languages"), [("demo", 1), ("tiny.en", 1), ("tiny", 99), ("large-v3", 100)]
+)
 def test_languages(name, n_languages):
     assert find_entry(name).n_languages == n_languages
 
