@@ -14,7 +14,9 @@ from .ops import Ops
 from .parameters import Parameters, part_of
 from .quantize import QuantizedTensor
 
-FLOAT_NOISE = np.float32(2**-20)  # relative, peak to peak: what summing in another order does
+# What summing in another order may do to a value, against the size of its row, peak to peak.
+# Several times what it does on average: what tips over there by chance has to tip over here.
+FLOAT_NOISE = np.float32(2**-17)
 KERNEL = 3  # of both convolutions
 
 
@@ -146,7 +148,8 @@ class NumpyOps(Ops[FloatArray]):
         matrix = self.parameters.matrices[name]
         if self.float_noise is not None:
             noise = self.float_noise.random(x.shape, np.float32) - np.float32(0.5)
-            x = x + x * (noise * FLOAT_NOISE)
+            size = np.sqrt(np.square(x).mean(-1, keepdims=True))
+            x = x + noise * (size * FLOAT_NOISE)
         rule = self.activations.get(part_of(name), "float")
         if rule == "uint8-tensor":
             x = round_to_uint8(x)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from .measured_program import run_measured
 from .random_checkpoint import TINY, write_random_checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -17,19 +16,6 @@ OLDEST_ONNXRUNTIME = "1.22.0"  # the lower bound in pyproject.toml
 HEAVY = ("torch", "transformers", "tensorflow", "scipy", "librosa", "numba")
 MOST_KIB = 1_000_000  # of memory, for exporting tiny
 MOST_BYTES = 42_000_000  # on disk, of tiny in int8
-
-# Runs the command line and writes down the largest memory that it had.
-MEASURED = """
-import json, resource, sys
-from whisperq_edge.edge.cli import main
-try:
-    main(sys.argv[2:])
-except SystemExit as ended:
-    status = ended.code or 0
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-record = {"status": status, "peak_kib": peak, "modules": sorted(sys.modules)}
-json.dump(record, open(sys.argv[1], "w"))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -48,30 +34,16 @@ def python(tmp_path_factory):
     return python
 
 
-def run(python, folder, *arguments):
-    record = folder / "record.json"
-    environment = {**os.environ, "WHISPERQ_EDGE_DATA": str(folder / "data")}
-    done = subprocess.run(
-        [python, "-c", MEASURED, record, *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
-    assert record.exists(), done.stderr.decode()
-    return {**json.loads(record.read_text()), "out": done.stdout.decode(), "err": done.stderr}
-
-
 def test_tiny_is_exported_and_verified_with_little_memory_and_no_torch(python, tmp_path):
     checkpoint = write_random_checkpoint(tmp_path / "checkpoint", TINY)
     artifact = tmp_path / "artifact"
-    ended = run(
+    ended = run_measured(
         python, tmp_path, "export", "--target", "onnx", "--int8", "--model", checkpoint,
         "--output", artifact,
     )  # fmt: skip
-    assert ended["status"] == 0, ended["err"]
-    assert ended["peak_kib"] < MOST_KIB
-    assert not set(HEAVY) & set(ended["modules"])
+    assert ended.status == 0, ended.err
+    assert ended.peak_kib < MOST_KIB
+    assert not set(HEAVY) & set(ended.modules)
     assert sum(file.stat().st_size for file in artifact.iterdir()) < MOST_BYTES
 
 
@@ -82,11 +54,11 @@ def test_nothing_heavy_is_installed(python):
 
 @pytest.mark.parametrize("precision", [("--int8",), ("--int4",), ("--int8", "--portable")])
 def test_the_oldest_runtime_transcribes_real_speech(python, tmp_path, recordings, precision):
-    ended = run(python, tmp_path, "export", *precision, "--output", tmp_path / "artifact")
-    assert ended["status"] == 0, ended["err"]
+    ended = run_measured(python, tmp_path, "export", *precision, "--output", tmp_path / "artifact")
+    assert ended.status == 0, ended.err
     recording = next(recordings.glob("07_*.flac"))
-    ended = run(
+    ended = run_measured(
         python, tmp_path, "transcribe", recording, "--language", "en",
         "--artifact", tmp_path / "artifact",
     )  # fmt: skip
-    assert ended["out"].strip() == "brew a dark roast triple shot iced coffee"
+    assert ended.out.strip() == "brew a dark roast triple shot iced coffee"

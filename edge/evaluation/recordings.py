@@ -11,7 +11,7 @@ import msgspec
 from ..audio.recording import load_audio
 from ..types import FloatArray
 
-MAX_SECONDS = 5.0  # longer ones are for transcription tests
+MAX_SECONDS = 8.0  # longer ones are for transcription tests
 
 
 class _Row(msgspec.Struct, frozen=True):

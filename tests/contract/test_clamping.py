@@ -41,8 +41,17 @@ def clamped_product(x, values):
     return exact
 
 
-class ClampingOps(NumpyOps):
-    """The reference, with the integer product of an old CPU."""
+def exact_product(x, values):
+    """The same without the clamp: what every other CPU computes."""
+    return x @ values.T
+
+
+class IntegerOps(NumpyOps):
+    """The reference, with integer products done as integers, by one kernel or the other."""
+
+    def __init__(self, parameters, product):
+        super().__init__(parameters, RULES)
+        self.product = product
 
     def _product(self, x, name):
         matrix = self.parameters.matrices[name]
@@ -51,7 +60,7 @@ class ClampingOps(NumpyOps):
         zero = np.rint(-low / scale)
         steps = np.clip(np.rint(x / scale) + zero, 0, 255).reshape(-1, x.shape[-1])
         values = matrix.values.astype(np.float32)
-        product = clamped_product(steps, values) - zero * values.sum(1)
+        product = self.product(steps, values) - zero * values.sum(1)
         y = product * (scale * matrix.scales[:, 0])
         return y.reshape(*x.shape[:-1], -1).astype(np.float32)
 
@@ -82,8 +91,8 @@ def texts(checkpoint, ops):
 
 
 def changed(checkpoint, parameters):
-    exact = texts(checkpoint, NumpyOps(parameters, RULES))
-    clamping = texts(checkpoint, ClampingOps(parameters, RULES))
+    exact = texts(checkpoint, IntegerOps(parameters, exact_product))
+    clamping = texts(checkpoint, IntegerOps(parameters, clamped_product))
     return sum(a != b for a, b in zip(exact, clamping, strict=True))
 
 

