@@ -43,8 +43,9 @@ class OnnxRuntime(Runtime):
 class OnnxSession(Session):
     """See Session.
 
-    Everything is bound once to memory that stays: a step rebinds its tokens and, in the portable
-    layout, the cache that grew. The logits it returns are the graph's own output buffer.
+    Everything is bound once to memory that stays; a step writes its tokens there and, in the
+    portable layout, rebinds the cache that grew. The logits it returns are the graph's own output
+    buffer.
     """
 
     def __init__(self, artifact: Artifact, threads: int, decoder: str) -> None:
@@ -63,7 +64,9 @@ class OnnxSession(Session):
         self._cache: KeyValueCache = kind(d.n_text_layer, shape)
         self._cross = [f"cross_{t}_{layer}" for layer in range(d.n_text_layer) for t in "kv"]
         self._binding = self._decoder.io_binding()
-        self._bound: tuple[int, int] | None = None  # hypotheses and tokens of the bound outputs
+        # What a step reads and writes; bound until it has another shape.
+        self._tokens: IntArray = np.empty((0, 0), np.int64)
+        self._past: IntArray = np.zeros(1, np.int64)
         self._logits: FloatArray = np.empty((0, d.n_vocab), np.float32)
         self._window: list[Any] = []
         self._earlier: list[FloatArray] = []  # alignment of a step's tokens before the last run
@@ -86,7 +89,8 @@ class OnnxSession(Session):
             for name, value in zip(self._cross, self._window, strict=True):
                 self._binding.bind_ortvalue_input(name, value)
         self._cache.clear()
-        self._n_past, self._n_hypotheses, self._bound = 0, 1, None
+        self._tokens = np.empty((0, 0), np.int64)
+        self._n_past, self._n_hypotheses = 0, 1
 
     def step(self, tokens: IntArray) -> FloatArray:
         """See Session."""
@@ -103,32 +107,31 @@ class OnnxSession(Session):
         return self._logits
 
     def _run(self, tokens: IntArray) -> None:
-        n_hypotheses, n_tokens = tokens.shape
-        binding = self._binding
-        tokens = np.ascontiguousarray(tokens, np.int64)  # bound memory must outlive the run
-        binding.bind_cpu_input("tokens", tokens)
-        past = np.array([self._n_past], np.int64)
-        if self._in_place:
-            binding.bind_cpu_input("past", past)
-        if self._bound != (n_hypotheses, n_tokens):
-            self._bind_outputs(n_hypotheses)
-            self._bound = (n_hypotheses, n_tokens)
+        if self._tokens.shape != tokens.shape:
+            self._bind(tokens.shape)
         elif not self._in_place:
-            self._cache.bind(binding)
-        self._decoder.run_with_iobinding(binding)
+            self._cache.bind(self._binding)
+        self._tokens[:] = tokens
+        self._past[0] = self._n_past
+        self._decoder.run_with_iobinding(self._binding)
         if not self._in_place:
-            self._cache.collect(binding.get_outputs()[_PRESENT:])
-        self._n_past += n_tokens
+            self._cache.collect(self._binding.get_outputs()[_PRESENT:])
+        self._n_past += tokens.shape[1]
 
-    def _bind_outputs(self, n_hypotheses: int) -> None:
-        if len(self._logits) != n_hypotheses:
-            self._logits = np.empty((n_hypotheses, self.dimensions.n_vocab), np.float32)
+    def _bind(self, shape: tuple[int, ...]) -> None:
+        """Bind everything but the window, for steps of this many hypotheses and tokens."""
+        self._tokens = np.empty(shape, np.int64)
+        if len(self._logits) != shape[0]:
+            self._logits = np.empty((shape[0], self.dimensions.n_vocab), np.float32)
+        value, binding = ort.OrtValue.ortvalue_from_numpy, self._binding
+        binding.bind_ortvalue_input("tokens", value(self._tokens))
+        if self._in_place:
+            binding.bind_ortvalue_input("past", value(self._past))
         # Outputs come back in the order in which their names were first bound. They are not cleared
         # before: in older releases that frees the cache of the portable layout.
-        value = ort.OrtValue.ortvalue_from_numpy(self._logits)
-        self._binding.bind_ortvalue_output("logits", value)
-        self._binding.bind_output("alignment", "cpu")
-        self._cache.bind(self._binding)
+        binding.bind_ortvalue_output("logits", value(self._logits))
+        binding.bind_output("alignment", "cpu")
+        self._cache.bind(binding)
 
     def reorder(self, sources: IntArray) -> None:
         """See Session."""
@@ -152,7 +155,7 @@ class OnnxSession(Session):
     @property
     def alignment(self) -> FloatArray:
         """See Session."""
-        if self._bound is None:
+        if not self._tokens.size:
             raise InferenceError("there is no alignment before the first step of a window")
         return np.concatenate([*self._earlier, self._last_alignment()], axis=2)
 

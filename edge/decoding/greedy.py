@@ -28,7 +28,8 @@ class GreedySearch(Search):
         """See Search."""
         row = logits[0]
         token = int(row.argmax())
-        self._sum_logprob += float(row[token]) - self._normalizer.log_sum_exp(row)
+        logit = float(row[token])
+        self._sum_logprob += logit - self._normalizer.log_sum_exp(row, highest=logit)
         if token == self._eot:
             self._ended = True
             return None
