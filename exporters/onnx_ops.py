@@ -96,16 +96,13 @@ class OnnxOps(Ops[str]):
         return self._op("MultiHeadAttention", *parts, domain=CONTRIB, num_heads=n_heads, scale=1.0)
 
     def cross_cache(self, kv: str, n_heads: int, n_layers: int) -> None:
-        """See Ops; keys leave transposed, as the decoder's product wants them."""
+        """See Ops."""
         head = self.dimensions.n_text_state // n_heads
         for i, part in enumerate(self._split(kv, 2 * n_layers)):
             layer, is_value = divmod(i, 2)
             name = f"cross_{'kv'[is_value]}_{layer}"
-            perm = [0, 2, 1, 3] if is_value else [0, 2, 3, 1]
-            shape = (1, n_heads, "positions", head) if is_value else (1, n_heads, head, "positions")
-            split = self._op("Reshape", part, self.graph.ints(1, -1, n_heads, head))
-            self.graph.op("Transpose", [split], outputs=[name], perm=perm)
-            self.graph.declare_output(name, shape)
+            shape = (1, n_heads, "positions", head)
+            self.graph.output(name, self._heads(part, n_heads), shape)
 
     # Decoder
 
@@ -139,10 +136,15 @@ class OnnxOps(Ops[str]):
 
         All hypotheses look at the same window, so their queries are rows of one product.
         """
-        head = self.dimensions.n_text_state // n_heads
-        keys = self.graph.input(f"cross_k_{layer}", (1, n_heads, head, "positions"))
-        values = self.graph.input(f"cross_v_{layer}", (1, n_heads, "positions", head))
-        weights = self._op("Softmax", self._op("MatMul", self._heads(q, n_heads), keys), axis=-1)
+        shape = (1, n_heads, "positions", self.dimensions.n_text_state // n_heads)
+        keys = self.graph.input(f"cross_k_{layer}", shape)
+        values = self.graph.input(f"cross_v_{layer}", shape)
+        # ONNX Runtime fuses transposition and product into a kernel that reads the keys as they
+        # lie; with keys stored transposed the product alone took 1.6 times as long.
+        scores = self._op(
+            "MatMul", self._heads(q, n_heads), self._op("Transpose", keys, perm=[0, 1, 3, 2])
+        )
+        weights = self._op("Softmax", scores, axis=-1)
         if aligned:
             index = self.graph.constant(np.array(aligned, np.int64), f"aligned_{layer}")
             self.alignment.append(self._op("Gather", weights, index, axis=1))
@@ -280,11 +282,11 @@ class OnnxOps(Ops[str]):
 
     # Names
 
-    def _heads(self, x: str, n_heads: int, *, transposed: bool = False) -> str:
-        """(b, t, d) to (1, n_heads, b * t, head), or its last two axes swapped."""
+    def _heads(self, x: str, n_heads: int) -> str:
+        """(b, t, d) to (1, n_heads, b * t, head)."""
         head = self.dimensions.n_text_state // n_heads
         split = self._op("Reshape", x, self.graph.ints(1, -1, n_heads, head))
-        return self._op("Transpose", split, perm=[0, 2, 3, 1] if transposed else [0, 2, 1, 3])
+        return self._op("Transpose", split, perm=[0, 2, 1, 3])
 
     def _split(self, x: str, n: int) -> list[str]:
         parts: list[str] = self.graph.op("Split", [x], outputs=n, axis=-1, num_outputs=n)

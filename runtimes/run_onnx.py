@@ -169,9 +169,7 @@ class OnnxSession(Session):
         """See Session."""
         if not self._window:
             raise InferenceError("no window is encoded")
-        arrays = [value.numpy() for value in self._window]
-        arrays[::2] = [keys.swapaxes(2, 3) for keys in arrays[::2]]
-        return np.concatenate(arrays)
+        return np.concatenate([value.numpy() for value in self._window])
 
     def close(self) -> None:
         """See Session."""
