@@ -98,7 +98,8 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         relative_error: Of each part, over what its sensitivity explains.
         token_disagreement: Share of tokens chosen otherwise under the same (teacher-forced) text.
-        wer_increase: Word error rate over that of the unquantized checkpoint, absolute.
+        wer_increase: Word error rate over that of the unquantized checkpoint, absolute; a few words
+            are allowed in any case, since so many may go either way.
     """
 
     relative_error: float
@@ -116,6 +117,7 @@ class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         wer_reference: Of the unquantized checkpoint, on the same recordings; None where only the
             artifact was there to be measured.
         n_recordings: How many.
+        n_words: Spoken in them.
     """
 
     parts: dict[str, PartParity]
@@ -123,6 +125,7 @@ class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wer: float
     wer_reference: float | None
     n_recordings: int
+    n_words: int
 
     @property
     def judges_words(self) -> bool:

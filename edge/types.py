@@ -126,7 +126,28 @@ class SessionFacts(msgspec.Struct, frozen=True):
     activations: dict[str, ActivationRule]
 
 
-class Session(ABC):
+class Closeable(ABC):
+    """Something that holds a resource, and is a context manager that frees it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the resource; calling it again does nothing."""
+
+    def __enter__(self) -> Self:
+        """Nothing but itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+class Session(Closeable):
     """One loaded artifact with its key/value cache: the only thing decoding knows of a runtime.
 
     The cache lives inside, because each target keeps it differently. After ``encode`` there is one
@@ -197,20 +218,3 @@ class Session(ABC):
         Shape (2 * n_text_layer, n_text_head, n_positions, head), keys and values in turn. For
         judging an encoder apart from the decoder; decoding has no use for it.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Free the runtime's memory; calling it again does nothing."""
-
-    def __enter__(self) -> Self:
-        """Use the session as a context manager that closes it."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the session."""
-        self.close()

@@ -10,18 +10,18 @@ import logging
 import os
 import stat
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
 from ..errors import AudioError
-from ..types import SAMPLE_RATE, FloatArray
+from ..types import SAMPLE_RATE, Closeable, FloatArray
 
 RETAINED_S = 30  # how far behind the furthest start a read may still begin
 LOOKAHEAD_S = 5  # decoded beyond what was asked, so that small reads seldom copy the buffer
@@ -31,7 +31,7 @@ LOWEST_RATE = 1_000  # samples per second; below it there is no speech, and a he
 _log = logging.getLogger(__name__)
 
 
-class AudioSource(ABC):
+class AudioSource(Closeable):
     """Sound to be transcribed, at 16 kHz mono.
 
     Attributes:
@@ -67,21 +67,8 @@ class AudioSource(ABC):
             ValueError: ``start`` lies too far back, or an argument is negative.
         """
 
-    def close(self) -> None:  # noqa: B027 (memory needs no closing)
-        """Free what the source holds; calling it again does nothing."""
-
-    def __enter__(self) -> Self:
-        """Use the source as a context manager that closes it."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the source."""
-        self.close()
+    def close(self) -> None:
+        """Free what the source holds; memory needs nothing done."""
 
 
 class Recording(AudioSource):

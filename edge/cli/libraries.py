@@ -37,6 +37,7 @@ LIBRARIES = (
     Library("onnx", "onnx", "onnx"),
     Library("safetensors", "safetensors", "onnx"),
     Library("jiwer", "jiwer", "onnx"),
+    Library("threadpoolctl", "threadpoolctl", "onnx"),
 )
 
 

@@ -50,7 +50,7 @@ def _words(parity: Parity) -> str:
         )
     return (
         f"word error rate {parity.wer:.2%}, {parity.wer - parity.wer_reference:+.2%} "
-        f"against the checkpoint, over {parity.n_recordings} recordings"
+        f"against the checkpoint, over {parity.n_words} words in {parity.n_recordings} recordings"
     )
 
 

@@ -45,6 +45,9 @@ COMPARED_TOKENS = 6  # of them beside the reference
 PARAMETERS_TIMES_RECORDINGS = 2e8
 MIN_RECORDINGS, MAX_RECORDINGS = 4, 30
 COMPARED_SHARE = 2  # every second recording beside the reference; the words of all are counted
+# Words that may be lost on however few recordings: large models are judged on about 40 words, where
+# two or three go either way with any rounding.
+CHANCE_WORDS = 3
 _OPTIONS = DecodingOptions(language="en", without_timestamps=True, sample_len=MAX_TOKENS)
 
 
@@ -93,6 +96,7 @@ def verify(artifact: Artifact, *, progress: Progress = no_progress) -> Parity:
         wer=wer,
         wer_reference=manifest.parity.wer_reference if manifest.parity else None,
         n_recordings=len(recordings),
+        n_words=sum(len(truth.split()) for truth in truths),
     )
 
 
@@ -114,8 +118,9 @@ def check(parity: Parity, tolerance: Tolerance) -> None:
     if parity.wer_reference is None or not parity.judges_words:
         return
     increase = parity.wer - parity.wer_reference
-    if not increase <= tolerance.wer_increase:
-        raise ParityError("words", "rise of the error rate", increase, tolerance.wer_increase)
+    allowed = max(tolerance.wer_increase, CHANCE_WORDS / parity.n_words)
+    if not increase <= allowed:
+        raise ParityError("words", "rise of the error rate", increase, allowed)
 
 
 @one_blas_thread()

@@ -191,10 +191,18 @@ def test_verify_fails_past_the_manifests_tolerance():
         (worse(parity, parts={**parity.parts, "decoder": part}), "decoder: relative error is"),
         (worse(parity, parts={"encoder": worse(part, relative_error=np.nan)}), "encoder: relative"),
         (worse(parity, token_agreement=0.99), "share of other tokens is 0.01"),
-        (worse(parity, wer=0.52, wer_reference=0.5), "words: rise of the error rate is 0.02"),
+        (
+            worse(parity, wer=0.53, wer_reference=0.5, n_words=1000),
+            "words: rise of the error rate is 0.03, allowed 0.01",
+        ),
+        (
+            worse(parity, wer=0.6, wer_reference=0.5, n_words=40),
+            "words: rise of the error rate is 0.1, allowed 0.075",
+        ),
     ):
         with pytest.raises(ParityError, match=line):
             check(broken, made.manifest.tolerance)
+    check(worse(parity, wer=0.57, wer_reference=0.5, n_words=40), made.manifest.tolerance)
     # A checkpoint that misses the words itself cannot be judged by them.
     check(worse(parity, wer=2.0, wer_reference=1.0), made.manifest.tolerance)
 
