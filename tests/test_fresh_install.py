@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,8 @@ def python(tmp_path_factory):
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*pip, *wanted], capture_output=True, check=False)
     if done.returncode:
-        if b"No matching distribution" in done.stderr or b"Connection" in done.stderr:
+        unreachable = b"No matching distribution" in done.stderr or b"Connection" in done.stderr
+        if unreachable and not os.environ.get("WHISPERQ_REQUIRE"):
             pytest.skip("pip cannot reach the packages")
         pytest.fail(done.stderr.decode())
     return python

@@ -52,7 +52,7 @@ def export(
         request: The checkpoint, precisions and layout.
         output: Its folder; an artifact that is there is replaced, at the very end.
         verify: Whether to run it beside the reference.
-        progress: Told the stages "quantize", "write" and "verify".
+        progress: Told the stages "quantize", "write", "judge the checkpoint" and "verify".
 
     Raises:
         ParityError: It differs from the reference too much; nothing is left behind.
@@ -132,7 +132,7 @@ def _verified(request: ExportRequest, artifact: Artifact, progress: Progress) ->
     manifest = artifact.manifest
     exact = prepare(request.checkpoint, Recipe.of("fp32"))
     tokenizer = Tokenizer.read(artifact.folder / TOKENIZER, manifest.generation)
-    wer = reference_wer(exact, manifest, tokenizer)
+    wer = reference_wer(exact, manifest, tokenizer, progress)
     parity = msgspec.structs.replace(compare(artifact, progress=progress), wer_reference=wer)
     check(parity, manifest.tolerance)
     return msgspec.structs.replace(manifest, parity=parity)

@@ -124,22 +124,29 @@ def check(parity: Parity, tolerance: Tolerance) -> None:
 
 
 @one_blas_thread()
-def reference_wer(parameters: Parameters, manifest: Manifest, tokenizer: Tokenizer) -> float:
+def reference_wer(
+    parameters: Parameters,
+    manifest: Manifest,
+    tokenizer: Tokenizer,
+    progress: Progress = no_progress,
+) -> float:
     """Word error rate of the unquantized checkpoint, on the recordings that ``verify`` uses.
 
     Args:
         parameters: In fp32.
         manifest: Of an artifact of the same checkpoint.
         tokenizer: Of the same checkpoint.
+        progress: Told the share of recordings done.
     """
     session = ReferenceSession(parameters, manifest.dimensions, manifest.generation)
     decoder = Decoder(session, tokenizer, manifest.generation, _OPTIONS)
-    truths, texts = [], []
-    for recording in bundled_recordings(n_recordings(parameters)):
+    recordings = list(bundled_recordings(n_recordings(parameters)))
+    texts = []
+    for k, recording in enumerate(recordings):
+        progress("judge the checkpoint", k / len(recordings))
         session.encode(_features(recording, session))
-        truths.append(recording.text)
         texts.append(decoder.decode(decoder.begin(decoder.detect_language()), 0.0).text)
-    return word_error_rate(truths, texts)
+    return word_error_rate([recording.text for recording in recordings], texts)
 
 
 def n_recordings(parameters: Parameters) -> int:
