@@ -137,7 +137,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of ``artifact.json``.
 
     Attributes:
-        quantization: How the weights of "encoder", "decoder" and "head" are stored.
+        quantization: How the weights of "encoder", "decoder" and "head" are stored, and those of
+            single matrices ("encoder.0.fc1") that differ from their part.
         graphs: By name. "encoder" and "decoder" are always there; a target may add others that do
             the work of the decoder on machines where its kernels are slow.
         tolerance: What ``verify`` holds the artifact to.

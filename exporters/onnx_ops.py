@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..edge.types import ActivationRule, ModelDimensions
 from ..models.ops import Ops
-from ..models.parameters import Parameters, part_of
-from ..models.quantize import PER_CHANNEL, QuantizedTensor
+from ..models.parameters import Parameters
+from ..models.quantize import PER_CHANNEL, QuantizedTensor, part_of
 from .onnx_graph import CONTRIB, FLOAT, INT32, OnnxGraph
 from .onnx_weights import INT4_ZERO, INT8_ZERO
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from ..edge.artifact import Manifest
 from ..edge.errors import ArtifactError, ExportError, MissingDependencyError
 from ..edge.types import Precision
-from ..models.parameters import Parameters, part_of
-from ..models.quantize import PER_CHANNEL, Matrix, QuantizedTensor
+from ..models.parameters import Parameters
+from ..models.quantize import PER_CHANNEL, Matrix, QuantizedTensor, part_of, precision_of
 
 WEIGHTS_FILE = "weights.safetensors"
 INT4_ZERO, INT8_ZERO = 8, 128  # MatMulNBits holds unsigned integers around these
@@ -110,7 +110,7 @@ def load(folder: Path, manifest: Manifest) -> Parameters:
     for key in [key for key in arrays if key.endswith((".weight", ".values", ".blocks"))]:
         name, form = key.rsplit(".", 1)
         array, scales = arrays.pop(key), arrays.pop(f"{name}.scales", None)
-        precision = manifest.quantization[part_of(name)]
+        precision = precision_of(name, manifest.quantization)
         try:
             matrices[name] = _restored(form, array, scales, precision, metadata.get(f"n_in:{name}"))
         except (TypeError, ValueError) as error:

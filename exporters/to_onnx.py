@@ -6,15 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..edge.artifact import PLAIN_DECODER, GraphSpec, Manifest
-from ..edge.errors import (
-    ExportError,
-    MissingDependencyError,
-    UnknownNameError,
-    UnsupportedPrecisionError,
-)
+from ..edge.errors import ExportError, MissingDependencyError
 from ..edge.types import AudioContexts, Progress
 from ..models.parameters import Parameters
-from ..models.quantize import PER_CHANNEL, Recipe
+from ..models.quantize import PER_CHANNEL, QuantizedTensor, part_of
 from ..models.whisper import decode, encode
 from . import onnx_weights
 from .exporter import ExportedGraphs, Exporter, ExportRequest
@@ -36,18 +31,6 @@ class OnnxExporter(Exporter):
     """See Exporter."""
 
     target = "onnx"
-    layouts = tuple(VERSIONS)
-
-    def check(self, recipe: Recipe, layout: str) -> None:
-        """See Exporter."""
-        if layout not in VERSIONS:
-            raise UnknownNameError("layout", layout, VERSIONS)
-        blocked = [p for p in (recipe.encoder, recipe.decoder, recipe.head) if p.block is not None]
-        if layout == "portable" and blocked:
-            raise UnsupportedPrecisionError(
-                f"the portable layout has no {blocked[0]}: standard operators would unpack such "
-                "weights on every call; use --int8, --fp16 or --fp32, or leave --portable out"
-            )
 
     def write(
         self, request: ExportRequest, parameters: Parameters, folder: Path, progress: Progress
@@ -58,7 +41,7 @@ class OnnxExporter(Exporter):
         arrays = onnx_weights.pack(parameters, portable=portable)
         offsets = onnx_weights.save(folder, parameters, arrays)
         graphs: dict[str, GraphSpec] = {}
-        for name, kind in _graphs(request):
+        for name, kind in _graphs(request.layout, parameters):
             graph = OnnxGraph(name, *VERSIONS[request.layout])
             ops = kind(graph, parameters, arrays, request.checkpoint.dimensions)
             (_build_encoder if name == "encoder" else _build_decoder)(request, ops)
@@ -75,13 +58,17 @@ class OnnxExporter(Exporter):
         return onnx_weights.load(folder, manifest)
 
 
-def _graphs(request: ExportRequest) -> Iterator[tuple[str, type[OnnxOps]]]:
+def _graphs(layout: str, parameters: Parameters) -> Iterator[tuple[str, type[OnnxOps]]]:
     """The graphs of a layout, and the operations each is made of."""
-    if request.layout == "portable":
+    if layout == "portable":
         yield from (("encoder", PortableOnnxOps), ("decoder", PortableOnnxOps))
         return
     yield from (("encoder", OnnxOps), ("decoder", OnnxOps))
-    if PER_CHANNEL in (request.recipe.decoder, request.recipe.head):
+    if any(
+        isinstance(matrix, QuantizedTensor) and matrix.precision == PER_CHANNEL
+        for name, matrix in parameters.matrices.items()
+        if part_of(name) != "encoder"
+    ):
         yield PLAIN_DECODER, PlainOnnxOps
 
 

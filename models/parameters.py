@@ -49,16 +49,6 @@ class Parameters:
         return None if bias is None else bias.astype(np.float32, copy=False)
 
 
-def part_of(name: str) -> str:
-    """The part of a recipe ("encoder", "decoder", "head") that a matrix belongs to.
-
-    The cross-attention's keys and values are decoder weights that the encoder's graph runs.
-    """
-    if name == "decoder.embedding":
-        return "head"
-    return "encoder" if name.startswith("encoder.") or name == "decoder.cross_kv" else "decoder"
-
-
 def prepare(checkpoint: Checkpoint, recipe: Recipe, progress: Progress = no_progress) -> Parameters:
     """Fuse, smooth and quantize a checkpoint.
 
@@ -102,8 +92,7 @@ class _Builder:
         self.vectors: dict[str, NDArray[np.float32] | NDArray[np.float16]] = {}
 
     def precision(self, name: str) -> Precision:
-        precision: Precision = getattr(self.recipe, part_of(name))
-        return precision
+        return self.recipe.precision(name)
 
     def add(self, name: str, weight: FloatArray, bias: FloatArray | None) -> None:
         self.matrices[name] = quantize(weight, self.precision(name))

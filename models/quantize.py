@@ -1,12 +1,14 @@
 """Weight quantization, done once for every target.
 
 A recipe and a checkpoint give the same integers everywhere: quality is judged once, on the NumPy
-reference, and a target has only to match it.
+reference, and a target has only to match it. Scales are floats that a half holds exactly, because
+some targets store nothing wider.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ class QuantizedTensor:
     Attributes:
         values: Signed integers, shape (n_out, n_in); within +-127, or -8..7 for int4.
         scales: Shape (n_out, n_blocks); one block for per-channel scales. The last block may be
-            shorter than the others.
+            shorter than the others. Every one is a half.
         precision: The format that the two were made for.
     """
 
@@ -58,13 +60,46 @@ class QuantizedTensor:
 Matrix = QuantizedTensor | NDArray[np.float32] | NDArray[np.float16]
 
 
+def part_of(name: str) -> str:
+    """The part of a recipe ("encoder", "decoder", "head") that a matrix belongs to.
+
+    The cross-attention's keys and values are decoder weights that the encoder's graph runs.
+    """
+    if name == "decoder.embedding":
+        return "head"
+    return "encoder" if name.startswith("encoder.") or name == "decoder.cross_kv" else "decoder"
+
+
+def precision_of(name: str, quantization: Mapping[str, Precision]) -> Precision:
+    """How the matrix ``name`` is stored, by the table of a recipe or a manifest."""
+    return quantization.get(name) or quantization[part_of(name)]
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """The precision of each part; ``head`` is the tied embedding and output head."""
+    """The precision of each part; ``head`` is the tied embedding and output head.
+
+    Attributes:
+        encoder: Of its matrices, and of ``decoder.cross_kv``.
+        decoder: Of the others.
+        head: Of the table.
+        layers: Matrices that differ from their part, by name ("encoder.0.fc1").
+    """
 
     encoder: Precision
     decoder: Precision
     head: Precision
+    layers: Mapping[str, Precision] = field(default_factory=dict)
+
+    @property
+    def quantization(self) -> dict[str, Precision]:
+        """The table that a manifest holds: parts, then the matrices that differ."""
+        parts = {"encoder": self.encoder, "decoder": self.decoder, "head": self.head}
+        return {**parts, **self.layers}
+
+    def precision(self, name: str) -> Precision:
+        """Of the matrix ``name``."""
+        return precision_of(name, self.quantization)
 
     @classmethod
     def of(cls, name: PrecisionName, block: int | None = None) -> Recipe:
@@ -151,8 +186,7 @@ def pair_safe_scales(weight: FloatArray) -> FloatArray:
     for sign in (1, -1):
         part = np.maximum(paired * sign, 0)
         np.maximum(largest, (part[:, ::2] + part[:, 1::2]).max(1), out=largest)
-    scales = (largest / INT8_MAX).astype(np.float32)
-    return np.where(scales > 0, scales, np.float32(1))
+    return _half_above(largest / INT8_MAX)
 
 
 def largest_pair_sum(values: NDArray[np.int8]) -> int:
@@ -170,8 +204,16 @@ def _blocks(weight: FloatArray, block: int) -> FloatArray:
 
 
 def _int8_scales(blocks: FloatArray) -> FloatArray:
-    scales = (np.abs(blocks).max(-1) / INT8_MAX).astype(np.float32)
-    return np.where(scales > 0, scales, np.float32(1))
+    return _half_above(np.abs(blocks).max(-1) / INT8_MAX)
+
+
+def _half_above(scales: FloatArray) -> FloatArray:
+    """The next half, so that what they scale stays in range; 1 for a scale of zero."""
+    halves = np.minimum(scales, np.finfo(np.float16).max).astype(np.float16)
+    below = halves < scales
+    halves[below] = np.nextafter(halves[below], np.float16(np.inf))
+    limited = np.minimum(halves.astype(np.float32), np.finfo(np.float16).max)
+    return np.where(scales > 0, limited, np.float32(1))
 
 
 def _int4_scales(blocks: FloatArray) -> FloatArray:
@@ -186,7 +228,9 @@ def _int4_scales(blocks: FloatArray) -> FloatArray:
     best = np.ones_like(largest)
     least = np.full_like(largest, np.inf)
     for candidate in (signed / -8, largest / 7, largest / 7.5):
-        scales = np.where(candidate == 0, 1, candidate).astype(np.float32)[..., None]
+        limit = np.finfo(np.float16).max
+        halves = np.clip(candidate, -limit, limit).astype(np.float16).astype(np.float32)
+        scales = np.where(halves == 0, 1, halves)[..., None]
         error = blocks - np.clip(np.rint(blocks / scales), -8, 7) * scales
         squared = np.einsum("obk,obk->ob", error, error)
         better = squared < least

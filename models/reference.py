@@ -11,8 +11,8 @@ import numpy as np
 
 from ..edge.types import ActivationRule, FloatArray, IntArray
 from .ops import Ops
-from .parameters import Parameters, part_of
-from .quantize import QuantizedTensor
+from .parameters import Parameters
+from .quantize import QuantizedTensor, part_of
 
 # What summing in another order may do to a value, against the size of its row, peak to peak.
 # Several times what it does on average: what tips over there by chance has to tip over here.

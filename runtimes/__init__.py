@@ -11,7 +11,7 @@ import os
 from ..edge.artifact import Artifact
 from ..edge.errors import UnknownNameError
 from ..edge.types import Session
-from .runtime import Runtime
+from .runtime import Runtime, SessionOptions
 
 # ONNX Runtime's wheels since 1.29 open a telemetry store under the user's home unless this is set
 # before the library is imported. Nothing of ours imports it before this package.
@@ -19,11 +19,16 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 RUNTIMES = {"onnx": "run_onnx:OnnxRuntime"}
 
-__all__ = ["RUNTIMES", "Runtime", "open_session"]
+__all__ = ["RUNTIMES", "Runtime", "SessionOptions", "open_session"]
 
 
 def open_session(
-    artifact: Artifact, threads: int | None = None, *, decoder: str | None = None
+    artifact: Artifact,
+    threads: int | None = None,
+    *,
+    decoder: str | None = None,
+    device: str | None = None,
+    provider: str | None = None,
 ) -> Session:
     """Load an artifact.
 
@@ -32,11 +37,14 @@ def open_session(
         threads: Compute threads; None for every core that this process may use.
         decoder: The decoder graph to use, where the artifact has several; None for the one that
             is fastest on this machine.
+        device: Where to run, in the library's own words; None for its default here.
+        provider: ONNX Runtime's execution provider, such as "cuda"; None for the CPU's.
 
     Raises:
         UnknownNameError: No runtime opens this target.
         MissingDependencyError: The library is not installed.
         ArtifactError: The library refuses a graph.
+        InferenceError: There is no such device or provider here.
     """
     target = artifact.manifest.target
     if target not in RUNTIMES:
@@ -44,7 +52,9 @@ def open_session(
     module_name, class_name = RUNTIMES[target].split(":")
     module = importlib.import_module(f".{module_name}", __package__)
     runtime: Runtime = getattr(module, class_name)()
-    return runtime.open(artifact, threads or usable_cores(), decoder)
+    options = SessionOptions(threads or usable_cores(), decoder, device, provider)
+    runtime.check(options)
+    return runtime.open(artifact, options)
 
 
 def usable_cores() -> int:

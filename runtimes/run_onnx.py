@@ -14,7 +14,7 @@ from ..edge.errors import ArtifactError, InferenceError, MissingDependencyError
 from ..edge.types import FloatArray, IntArray, Session, SessionFacts
 from .checks import check_mel, check_reorder, check_rewind, check_tokens
 from .cpu import has_int8_dot_product
-from .runtime import Runtime
+from .runtime import Runtime, SessionOptions
 
 try:
     import onnxruntime as ort
@@ -32,12 +32,13 @@ class OnnxRuntime(Runtime):
 
     target = "onnx"
 
-    def open(self, artifact: Artifact, threads: int, decoder: str | None) -> Session:
+    def open(self, artifact: Artifact, options: SessionOptions) -> Session:
         """See Runtime."""
+        decoder = options.decoder
         if decoder is None:
             plain = PLAIN_DECODER in artifact.manifest.graphs and not has_int8_dot_product()
             decoder = PLAIN_DECODER if plain else "decoder"
-        return OnnxSession(artifact, threads, decoder)
+        return OnnxSession(artifact, options.threads, decoder)
 
 
 class OnnxSession(Session):

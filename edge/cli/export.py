@@ -12,6 +12,7 @@ import typer
 
 from ..errors import WhisperqError
 from .export_index import data_folder, record_export
+from .option_values import window_lengths
 from .parity_report import print_parity, size_text
 from .precision import make_recipe, recipe_name
 from .screen import Screen
@@ -53,9 +54,16 @@ def export(
     quant_encoder: Annotated[str | None, typer.Option(help=PART_HELP.format("encoder"))] = None,
     quant_decoder: Annotated[str | None, typer.Option(help=PART_HELP.format("decoder"))] = None,
     quant_head: Annotated[str | None, typer.Option(help=PART_HELP.format("head"))] = None,
+    layout: Annotated[
+        str, typer.Option(help="Whose files to write: a layout of the target.")
+    ] = "native",
     portable: Annotated[
-        bool, typer.Option("--portable", help="Use only operators that every runtime has.")
+        bool, typer.Option("--portable", help="The same as --layout portable.")
     ] = False,
+    windows: Annotated[
+        str | None,
+        typer.Option(help="Fixed windows in seconds, such as 5,10,30, where a target needs them."),
+    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Skip the comparison with the reference.")
     ] = False,
@@ -69,14 +77,15 @@ def export(
     chosen = [name for name, given in flags.items() if given]
     recipe = make_recipe(chosen, quant_block, quant_encoder, quant_decoder, quant_head)
 
-    from ...exporters import exporter_for
-    from ...exporters.exporter import ExportRequest
+    from ...exporters import ExportRequest, check_offer, exporter_for
     from ...models.checkpoint import load_checkpoint
     from ..evaluation.export import export as run_export
 
     # What cannot be done shows before a long download.
-    layout = "portable" if portable else "native"
-    exporter_for(target).check(recipe, layout)
+    layout = "portable" if portable else layout
+    lengths = window_lengths(windows)
+    check_offer(target, layout, recipe, lengths)
+    exporter_for(target)
     screen: Screen = ctx.obj
     if model == BUNDLED:
         screen.note("exporting the bundled demo model (English commands; --model picks another)")
@@ -84,8 +93,8 @@ def export(
     with screen.progress() as progress:
         checkpoint = load_checkpoint(model, revision=revision, offline=offline, progress=progress)
         screen.detail(f"{checkpoint.name}: {checkpoint.dimensions}, licence {checkpoint.licence}")
-        request = ExportRequest(checkpoint, recipe, layout)
-        folder = output or _default_output(checkpoint.name, target, recipe_name(recipe), portable)
+        request = ExportRequest(checkpoint, recipe, layout, lengths)
+        folder = output or _default_output(checkpoint.name, target, recipe_name(recipe), layout)
         artifact = run_export(target, request, folder, verify=not no_verify, progress=progress)
     seconds = time.perf_counter() - began
     try:
@@ -95,9 +104,9 @@ def export(
     _report(screen, artifact, seconds, as_json)
 
 
-def _default_output(model: str, target: str, precision: str, portable: bool) -> Path:
+def _default_output(model: str, target: str, precision: str, layout: str) -> Path:
     words = [re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name), target, precision]
-    return data_folder() / "artifacts" / "-".join(words + ["portable"] * portable)
+    return data_folder() / "artifacts" / "-".join(words + [layout] * (layout != "native"))
 
 
 def _report(screen: Screen, artifact: Artifact, seconds: float, as_json: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..errors import ConfigError
 
 HOTTEST = 1.0
+LONGEST_WINDOW_S = 30
+POSITIONS_PER_SECOND = 50  # as in edge/types.py, which would load NumPy
 
 
 def optional_number(text: str | float) -> float | None:
@@ -30,6 +32,23 @@ def temperatures(first: float, increment: float | None) -> tuple[float, ...]:
         )
     n_steps = int((HOTTEST - first) / increment + 1e-6)
     return (first, *(round(first + step * increment, 6) for step in range(1, n_steps + 1)))
+
+
+def window_lengths(text: str | None) -> tuple[int, ...]:
+    """Encoder positions of windows in seconds with commas between, ascending.
+
+    Raises:
+        ConfigError: Something between the commas is not a length within 30 s.
+    """
+    if text is None:
+        return ()
+    try:
+        seconds = sorted({float(word) for word in text.split(",")})
+    except ValueError:
+        seconds = [0.0]
+    if not all(0 < length <= LONGEST_WINDOW_S for length in seconds):
+        raise ConfigError(f"--windows takes seconds up to 30, such as 5,10,30, not '{text}'")
+    return tuple(round(length * POSITIONS_PER_SECOND) for length in seconds)
 
 
 def token_ids(text: str) -> tuple[int, ...]:

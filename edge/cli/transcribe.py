@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,11 +19,12 @@ from .sound_input import open_sound, stem_of
 from .transcript_output import Format, TranscriptOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..artifact import Artifact
     from ..transcription.options import TranscriptionOptions
     from ..transcription.transcriber import Transcriber
+    from ..types import Session
 
 
 def transcribe(
@@ -49,6 +51,12 @@ def transcribe(
     ] = "transcribe",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Compute threads; every core if not given.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to run, in the library's words: GPU, NPU, AUTO ...")
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option("--ep", help="ONNX Runtime's execution provider: cuda, qnn ...")
     ] = None,
     beam_size: Annotated[
         int | None, typer.Option(help="Hypotheses of a beam search; greedy if not given.")
@@ -137,7 +145,10 @@ def transcribe(
     )
     output = TranscriptOutput.of(output_format, output_dir, [stem_of(name) for name in recordings])
     found = _open_artifact(screen, artifact)
-    status = _run(screen, found, threads, recordings, options, output)
+    from ...runtimes import open_session
+
+    open_it = partial(open_session, found, threads, device=device, provider=provider)
+    status = _run(screen, found, open_it, recordings, options, output)
     if status:
         raise typer.Exit(status)
 
@@ -159,13 +170,12 @@ def _open_artifact(screen: Screen, folder: Path | None) -> Artifact:
 def _run(
     screen: Screen,
     artifact: Artifact,
-    threads: int | None,
+    open_it: Callable[[], Session],
     recordings: Sequence[str],
     options: TranscriptionOptions,
     output: TranscriptOutput,
 ) -> int:
     """Transcribe every recording; the exit status of the first that could not be."""
-    from ...runtimes import open_session
     from ..artifact import TOKENIZER
     from ..decoding.tokens import Tokenizer
     from ..transcription.transcriber import Transcriber
@@ -173,7 +183,7 @@ def _run(
     generation = artifact.manifest.generation
     tokenizer = Tokenizer.read(artifact.folder / TOKENIZER, generation)
     status, work = 0, Work()
-    with open_session(artifact, threads) as session:
+    with open_it() as session:
         facts = session.facts
         screen.detail(f"{facts.runtime} {facts.version} on {facts.device}, {facts.threads} threads")
         transcriber = Transcriber(session, tokenizer, generation)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...exporters import Exporter, ExportRequest, exporter_for
+from ...exporters import Exporter, ExportRequest, check_offer, exporter_for
 from ...exporters.exporter import ExportedGraphs
 from ...models.parameters import Parameters, prepare
 from ...models.quantize import Matrix, QuantizedTensor, Recipe
@@ -33,7 +33,6 @@ from ..types import PrecisionName, Progress, no_progress
 from .verify import TOLERANCES, check, reference_wer
 from .verify import verify as compare
 
-PARTS = ("encoder", "decoder", "head")
 COARSEST_FIRST: tuple[PrecisionName, ...] = ("int4", "int8", "fp16", "fp32")
 
 
@@ -59,9 +58,10 @@ def export(
         ExportError: It could not be written, or the target does not offer this.
         ConfigError: The target is unknown or the checkpoint damaged.
     """
+    check_offer(target, request.layout, request.recipe, request.windows)
     exporter = exporter_for(target)
-    exporter.check(request.recipe, request.layout)
-    parameters = prepare(request.checkpoint, request.recipe, progress)
+    exporter.check(request)
+    parameters = exporter.fitted(prepare(request.checkpoint, request.recipe, progress))
     with staging_folder(output) as folder:
         (folder / TOKENIZER).write_bytes(request.checkpoint.tokenizer)
         graphs = exporter.write(request, parameters, folder, progress)
@@ -85,7 +85,7 @@ def _manifest(
         dimensions=checkpoint.dimensions,
         target=exporter.target,
         layout=request.layout,
-        quantization={part: getattr(recipe, part) for part in PARTS},
+        quantization=recipe.quantization,
         graphs=dict(graphs.graphs),
         audio_contexts=graphs.audio_contexts,
         generation=checkpoint.generation,
@@ -98,7 +98,7 @@ def _manifest(
 
 def coarsest(recipe: Recipe) -> PrecisionName:
     """The precision that decides what an artifact may lose."""
-    names = {getattr(recipe, part).name for part in PARTS}
+    names = {precision.name for precision in recipe.quantization.values()}
     return next(name for name in COARSEST_FIRST if name in names)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import NamedTuple
+
+import pytest
 
 from whisperq_edge.edge.artifact import PLAIN_DECODER, Artifact
+from whisperq_edge.edge.cli.precision import parse_precision
 from whisperq_edge.edge.evaluation.export import export
-from whisperq_edge.edge.types import PrecisionName
-from whisperq_edge.exporters import ExportRequest, exporter_for
+from whisperq_edge.exporters import TARGETS, ExportRequest, exporter_for
 from whisperq_edge.models.checkpoint import Checkpoint, load_checkpoint
 from whisperq_edge.models.quantize import Recipe
 from whisperq_edge.runtimes import open_session
@@ -17,22 +20,44 @@ from whisperq_edge.runtimes.run_reference import ReferenceSession
 
 from ..random_checkpoint import MINIATURE, write_random_checkpoint
 
-# target, layout, precision, block: a new target is tested by being listed here, and a test fails
-# while it is not.
-FORMS: dict[str, tuple[str, str, PrecisionName, int | None]] = {
-    "onnx-fp32": ("onnx", "native", "fp32", None),
-    "onnx-fp16": ("onnx", "native", "fp16", None),
-    "onnx-int8": ("onnx", "native", "int8", None),
-    "onnx-int8-128": ("onnx", "native", "int8", 128),
-    "onnx-int4-32": ("onnx", "native", "int4", 32),
-    "onnx-int4-64": ("onnx", "native", "int4", 64),
-    "onnx-portable-fp32": ("onnx", "portable", "fp32", None),
-    "onnx-portable-fp16": ("onnx", "portable", "fp16", None),
-    "onnx-portable-int8": ("onnx", "portable", "int8", None),
+# Precisions that a runtime computes itself, without rounding what is multiplied.
+FLOAT = ("fp32", "fp16")
+
+
+class Form(NamedTuple):
+    """One way to export: a cell of the table of targets."""
+
+    target: str
+    layout: str
+    precision: str
+
+    @property
+    def name(self) -> str:
+        layout = "" if self.layout == "native" else f"-{self.layout}"
+        return f"{self.target}{layout}-{self.precision.replace(':', '-')}"
+
+
+# Every cell of the table of targets is tested, and so is whatever is added to it.
+FORMS = {
+    form.name: form
+    for form in (
+        Form(name, layout, precision)
+        for name, target in TARGETS.items()
+        for layout, offer in target.layouts.items()
+        for precision in offer.precisions
+    )
 }
 # Sessions of the same artifacts with another decoder graph.
 ALTERNATIVES = {"onnx-int8-plain": ("onnx-int8", PLAIN_DECODER)}
-EXACT = [name for name in FORMS if name.endswith(("fp32", "fp16"))]
+# Forms that compute in float32 throughout, and agree with the reference to float accuracy.
+EXACT = [name for name, form in FORMS.items() if form.precision in FLOAT]
+# Where shapes are fixed: short, so that an interpreter in NumPy keeps its pace, and one longer.
+WINDOWS = (100, 250)
+
+
+def needs(form: str) -> None:
+    """Skip the test if the library that writes this form is not installed."""
+    pytest.importorskip(TARGETS[FORMS[form].target].module)
 
 
 @cache
@@ -46,9 +71,17 @@ def miniature() -> Checkpoint:
 @cache
 def artifact(form: str) -> Artifact:
     """An artifact of the miniature; not to be changed."""
-    target, layout, precision, block = FORMS[form]
-    request = ExportRequest(miniature(), Recipe.of(precision, block), layout)
+    needs(form)
+    target, layout, precision = FORMS[form]
+    windows = WINDOWS if TARGETS[target].layouts[layout].windows == "choice" else ()
+    request = ExportRequest(miniature(), recipe(precision), layout, windows)
     return export(target, request, Path(mkdtemp(prefix=form)) / "artifact", verify=False)
+
+
+def recipe(precision: str) -> Recipe:
+    """The recipe behind a precision of the table, int4's 8-bit head included."""
+    stored = parse_precision(precision)
+    return Recipe.of(stored.name, stored.block)
 
 
 def session(form: str):

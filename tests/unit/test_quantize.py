@@ -20,6 +20,7 @@ from whisperq_edge.models.quantize import (
 )
 
 INT8 = Precision("int8")
+INT4 = Precision("int4", 32)
 HIGHEST_PAIR = 128  # 255 * 128 = 32640 still fits 16 bits
 
 
@@ -48,7 +49,26 @@ def test_scales_grow_only_where_a_pair_needs_it():
     weight = np.zeros((3, 4), np.float32)
     weight[0] = [1, -1, 1, -1]  # opposite signs cancel: no need
     weight[1] = [1, 1, 0, 0]  # a pair of one sign: twice the scale
-    np.testing.assert_allclose(pair_safe_scales(weight) * 127, [1, 2, 127])
+    np.testing.assert_allclose(pair_safe_scales(weight) * 127, [1, 2, 127], rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", [Precision("int8"), Precision("int8", 32), INT4])
+def test_scales_are_halves_and_nothing_is_clipped_for_it(precision):
+    weight = np.random.default_rng(0).standard_t(4, (64, 96)).astype(np.float32) * 0.03
+    matrix = quantize(weight, precision)
+    np.testing.assert_array_equal(matrix.scales.astype(np.float16), matrix.scales)
+    if precision != INT4:  # where the largest weight may be clipped a little, on purpose
+        error = np.abs(matrix.dequantize() - weight)
+        steps = matrix.scales.repeat(matrix.block, 1)
+        assert (error <= steps * 0.5001).all()
+
+
+def test_scales_below_and_beyond_the_halves():
+    weight = np.array([[1e-9, 0], [1e8, 0], [0, 0]], np.float32)
+    scales = pair_safe_scales(weight)
+    assert scales[0] == np.float32(np.finfo(np.float16).smallest_subnormal)
+    assert scales[1] == np.finfo(np.float16).max
+    assert scales[2] == 1
 
 
 def test_the_bundled_models_integers_are_pair_safe():

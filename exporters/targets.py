@@ -1,0 +1,114 @@
+"""The targets, and what each layout of theirs offers: data, and the checks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..edge.errors import ConfigError, UnknownNameError, UnsupportedPrecisionError
+from ..edge.types import Precision
+from ..models.quantize import BLOCKS, Recipe
+
+BUCKETS_S = (5, 10, 15, 30)  # windows, where a target needs fixed shapes
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to lay out a target's files.
+
+    Attributes:
+        purpose: For whom, in a few words.
+        precisions: What weights can be stored as, as the command line writes it: ``int8:32``.
+        windows: "any" length up to the model's; "choice" of fixed ones, given at export; or
+            "whole" windows only.
+    """
+
+    purpose: str
+    precisions: tuple[str, ...]
+    windows: Literal["any", "choice", "whole"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A format that checkpoints are exported to.
+
+    Attributes:
+        exporter: Module and class of its Exporter.
+        module: What must be installed to export.
+        extra: Of this package, that brings it.
+        layouts: By name; the first is the default.
+    """
+
+    exporter: str
+    module: str
+    extra: str
+    layouts: Mapping[str, Layout]
+
+
+def blocked(name: str) -> tuple[str, ...]:
+    """A precision in blocks of every size."""
+    return tuple(f"{name}:{block}" for block in BLOCKS)
+
+
+TARGETS: dict[str, Target] = {
+    "onnx": Target(
+        "to_onnx:OnnxExporter",
+        module="onnx",
+        extra="onnx",
+        layouts={
+            "native": Layout(
+                "ONNX Runtime, on any processor",
+                ("fp32", "fp16", "int8", *blocked("int8"), *blocked("int4")),
+                "any",
+            ),
+            "portable": Layout(
+                "any engine that reads standard operators", ("fp32", "fp16", "int8"), "any"
+            ),
+        },
+    ),
+}
+
+
+def target_named(name: str) -> Target:
+    """The row of a target.
+
+    Raises:
+        UnknownNameError: There is none.
+    """
+    if name not in TARGETS:
+        raise UnknownNameError("target", name, TARGETS)
+    return TARGETS[name]
+
+
+def check_offer(name: str, layout: str, recipe: Recipe, windows: tuple[int, ...] = ()) -> None:
+    """Refuse what a target does not offer, before any work is done.
+
+    Args:
+        name: Of the target.
+        layout: Of the target's.
+        recipe: Precisions.
+        windows: Fixed lengths in positions; empty for the layout's default.
+
+    Raises:
+        UnknownNameError: There is no such target or layout.
+        UnsupportedPrecisionError: The layout has no such precision.
+        ConfigError: The layout has no such windows.
+    """
+    layouts = target_named(name).layouts
+    if layout not in layouts:
+        raise UnknownNameError("layout", layout, layouts)
+    offer = layouts[layout]
+    for precision in recipe.quantization.values():
+        if written(precision) not in offer.precisions:
+            raise UnsupportedPrecisionError(
+                f"{name} ({layout}) has no {precision}; it offers {', '.join(offer.precisions)}"
+            )
+    if windows and offer.windows != "choice":
+        takes = "any length" if offer.windows == "any" else "whole windows only"
+        raise ConfigError(f"{name} ({layout}) takes {takes}; leave --windows out")
+
+
+def written(precision: Precision) -> str:
+    """A precision as the command line writes it."""
+    return precision.name if precision.block is None else f"{precision.name}:{precision.block}"
