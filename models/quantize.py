@@ -209,11 +209,11 @@ def _int8_scales(blocks: FloatArray) -> FloatArray:
 
 def _half_above(scales: FloatArray) -> FloatArray:
     """The next half, so that what they scale stays in range; 1 for a scale of zero."""
-    halves = np.minimum(scales, np.finfo(np.float16).max).astype(np.float16)
-    below = halves < scales
+    limited = np.minimum(scales, np.float32(np.finfo(np.float16).max))
+    halves = limited.astype(np.float16)
+    below = halves < limited
     halves[below] = np.nextafter(halves[below], np.float16(np.inf))
-    limited = np.minimum(halves.astype(np.float32), np.finfo(np.float16).max)
-    return np.where(scales > 0, limited, np.float32(1))
+    return np.where(scales > 0, halves.astype(np.float32), np.float32(1))
 
 
 def _int4_scales(blocks: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from ..edge.types import ActivationRule, FloatArray, IntArray
 from .ops import Ops
 from .parameters import Parameters
 from .quantize import QuantizedTensor, part_of
+from .rounding import ROUNDINGS
 
 # What summing in another order may do to a value, against the size of its row, peak to peak.
 # Several times what it does on average: what tips over there by chance has to tip over here.
@@ -150,11 +151,7 @@ class NumpyOps(Ops[FloatArray]):
             noise = self.float_noise.random(x.shape, np.float32) - np.float32(0.5)
             size = np.sqrt(np.square(x).mean(-1, keepdims=True))
             x = x + noise * (size * FLOAT_NOISE)
-        rule = self.activations.get(part_of(name), "float")
-        if rule == "uint8-tensor":
-            x = round_to_uint8(x)
-        elif rule == "int8-block" and isinstance(matrix, QuantizedTensor):
-            x = round_to_int8_blocks(x, matrix.kernel_block)
+        x = ROUNDINGS[self.activations.get(part_of(name), "float")](x, matrix)
         y: FloatArray = x @ self._weight(name).T
         return y
 
@@ -164,30 +161,6 @@ class NumpyOps(Ops[FloatArray]):
         if isinstance(matrix, QuantizedTensor):
             return matrix.dequantize()
         return matrix.astype(np.float32, copy=False)
-
-
-def round_to_uint8(x: FloatArray) -> FloatArray:
-    """Round to the 256 steps between the tensor's extremes, zero among them.
-
-    Source:
-        The ONNX operator DynamicQuantizeLinear.
-    """
-    low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
-    scale = np.float32((high - low) / np.float32(255)) if high > low else np.float32(1)
-    zero = np.rint(np.clip(-low / scale, 0, 255))
-    steps = np.clip(np.rint(x / scale) + zero, 0, 255)
-    return np.asarray((steps - zero) * scale, np.float32)
-
-
-def round_to_int8_blocks(x: FloatArray, block: int) -> FloatArray:
-    """Round every block of a row to 255 symmetric steps, as ONNX Runtime's MatMulNBits does."""
-    n_in = x.shape[-1]
-    padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -n_in % block)])
-    blocks = padded.reshape(*x.shape[:-1], -1, block)
-    scale = np.abs(blocks).max(-1, keepdims=True) / np.float32(127)
-    scale[scale == 0] = 1
-    rounded = np.rint(blocks / scale) * scale
-    return np.asarray(rounded.reshape(*x.shape[:-1], -1)[..., :n_in], np.float32)
 
 
 _TABLE_END = 8  # beyond it the distribution function is 0 or 1 in float32
