@@ -55,7 +55,8 @@ class Benchmark:
                     processes.append(process)
             for number in range(-1, n_rounds):
                 for job in JOBS:
-                    for process in self._shuffled(processes):
+                    able = [p for p in processes if job.window in p.contender.windows]
+                    for process in self._shuffled(able):
                         try:
                             self.results.samples.append(_sample(process, size, job, number))
                         except EngineError as error:

@@ -1,4 +1,4 @@
-"""From raw samples to the rows of the table."""
+"""From raw samples to what the tables show."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from contenders import (
 )
 from results import Results, Sample, Seconds, Start
 
+LONG_ROW = "30 s, 90 tokens"
+SHIPPED_ROW = "5 s, 15 tokens, as shipped"
+LOAD_ROW = "load, from process start"
+PEAK_ROW = "memory, peak at 30 s"
+
 ByRound = dict[int, float]
 
 
@@ -29,8 +34,10 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: list[float]) -> Spread:
-        """Of at least one value."""
+    def of(cls, values: list[float]) -> Spread | None:
+        """None where there are no values."""
+        if not values:
+            return None
         return cls(statistics.median(values), min(values), max(values))
 
 
@@ -39,49 +46,87 @@ class Cell:
     """One engine in one row.
 
     Attributes:
-        value: In the row's unit; None where nothing was measured.
-        ratio: Over the anchor in the same round; None where that makes no sense.
+        by_round: In the row's unit; empty where nothing was measured.
         mismatches: Runs whose words were not the script's.
     """
 
-    value: Spread | None
-    ratio: Spread | None
+    by_round: ByRound
     mismatches: int
+
+    @property
+    def value(self) -> Spread | None:
+        """Over all rounds."""
+        return Spread.of(list(self.by_round.values()))
+
+    def over(self, other: Cell) -> Spread | None:
+        """The ratio to another engine in the same round; None where that makes no sense."""
+        if self.mismatches or other.mismatches:
+            return None
+        rounds = self.by_round.keys() & other.by_round
+        return Spread.of([self.by_round[number] / other.by_round[number] for number in rounds])
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, a cell for each engine."""
+    """One quantity, a cell for each engine."""
 
     name: str
     unit: str
     cells: Mapping[str, Cell]
 
+    def ratio(self, engine: str, other: str = ANCHOR) -> Spread | None:
+        """One engine over another."""
+        if engine not in self.cells or other not in self.cells:
+            return None
+        return self.cells[engine].over(self.cells[other])
 
-def rows(results: Results, size: str) -> list[Row]:
-    """Everything that is known about one size."""
-    return [*_speed(results, size), *_starts(results, size), _disk(results, size)]
+
+def speed_rows(results: Results, size: str) -> list[Row]:
+    """How long loaded engines take."""
+    view = _View(results, size)
+    jobs = {"short": SHORT, "padded": SHORT_PADDED}
+    shipped = {contender.name: jobs[contender.windows[0]] for contender in CONTENDERS}
+    return [
+        view.derived("log-mel 30 s", view.mel),
+        view.derived("encoder 30 s, up to the first logits", view.first_logits),
+        view.derived("one more token", view.token),
+        view.whole(LONG_ROW, lambda engine: LONG),
+        view.whole(SHIPPED_ROW, lambda engine: shipped[engine]),
+        view.whole("5 s, cut to 6 s", lambda engine: SHORT),
+        view.whole("5 s, padded to 30 s", lambda engine: SHORT_PADDED),
+    ]
+
+
+def cost_rows(results: Results, size: str) -> list[Row]:
+    """What an engine takes before it says anything: time, memory, disk."""
+    starts: dict[str, list[Start]] = {engine: [] for engine in results.engines}
+    for start in results.starts:
+        if start.size == size and start.round >= 0:
+            starts[start.engine].append(start)
+
+    def row(name: str, unit: str, value: Callable[[Start], float]) -> Row:
+        cells = {
+            engine: Cell(
+                {start.round: value(start) for start in runs},
+                sum(start.said is not None for start in runs),
+            )
+            for engine, runs in starts.items()
+        }
+        return Row(name, unit, cells)
+
+    disk = {engine: Cell({0: mib}, 0) for engine, mib in results.disk_mib[size].items()}
+    return [
+        row(LOAD_ROW, "ms", lambda start: 1000 * getattr(start.ready, results.clock)),
+        row("memory when loaded", "MiB", lambda start: start.rss_mib),
+        row(PEAK_ROW, "MiB", lambda start: start.peak_mib),
+        Row("disk", "MiB", disk),
+    ]
 
 
 def others(results: Results) -> float:
     """The median share of the cores that other processes took."""
     shares = [sample.others for sample in results.samples if sample.round >= 0]
     return statistics.median(shares) if shares else 0.0
-
-
-def _speed(results: Results, size: str) -> list[Row]:
-    view = _View(results, size)
-    windows = {"short": SHORT, "padded": SHORT_PADDED}
-    shipped = {contender.name: windows[contender.default_window] for contender in CONTENDERS}
-    return [
-        view.derived("log-mel 30 s", view.mel),
-        view.derived("encoder 30 s, up to the first logits", view.first_logits),
-        view.derived("one more token", view.token),
-        view.whole("30 s, 90 tokens", lambda engine: LONG),
-        view.whole("5 s, 15 tokens, as shipped", lambda engine: shipped[engine]),
-        view.whole("5 s, all cut to 6 s", lambda engine: SHORT),
-        view.whole("5 s, all padded to 30 s", lambda engine: SHORT_PADDED),
-    ]
 
 
 class _View:
@@ -98,18 +143,24 @@ class _View:
 
     def whole(self, name: str, job_of: Callable[[str], Job]) -> Row:
         """A row of whole transcriptions; ``job_of`` says which one counts for an engine."""
-        values = {engine: self._total(engine, job_of(engine)) for engine in self._engines}
-        mismatches = {engine: self._mismatches(engine, job_of(engine)) for engine in self._engines}
-        return _row(name, "ms", values, mismatches)
+        cells = {
+            engine: Cell(
+                self._total(engine, job_of(engine)), self._mismatches(engine, job_of(engine))
+            )
+            for engine in self._engines
+        }
+        return Row(name, "ms", cells)
 
     def derived(self, name: str, value_of: Callable[[str], ByRound]) -> Row:
         """A row of a part of the long transcriptions."""
-        values = {engine: value_of(engine) for engine in self._engines}
-        mismatches = {
-            engine: sum(self._mismatches(engine, job) for job in (LONG, LONG_FEW_WORDS))
+        cells = {
+            engine: Cell(
+                value_of(engine),
+                sum(self._mismatches(engine, job) for job in (LONG, LONG_FEW_WORDS)),
+            )
             for engine in self._engines
         }
-        return _row(name, "ms", values, mismatches)
+        return Row(name, "ms", cells)
 
     def mel(self, engine: str, job: Job = LONG) -> ByRound:
         """What comes before the encoder's call."""
@@ -129,20 +180,27 @@ class _View:
         job, token = LONG_FEW_WORDS, self.token(engine)
         total, mel = self._total(engine, job), self.mel(engine, job)
         return {
-            number: total[number] - mel[number] - job.n_tokens * token[number] for number in token
+            number: total[number] - mel[number] - job.n_tokens * token[number]
+            for number in token.keys() & mel
         }
 
     def _decode(self, engine: str, job: Job) -> ByRound:
-        """What comes after the encoder's call."""
-        total, mel = self._total(engine, job), self.mel(engine, job)
-        encode = self._stage(engine, job, "encode")
-        return {number: total[number] - mel[number] - encode[number] for number in total}
+        """What comes after the stages that the engine tells apart."""
+        rest = self._total(engine, job)
+        for name in ("mel", "encode"):
+            for number, ms in self._stage(engine, job, name).items():
+                rest[number] -= ms
+        return rest
 
     def _total(self, engine: str, job: Job) -> ByRound:
         return {n: self._ms(sample.total) for n, sample in self._of(engine, job).items()}
 
     def _stage(self, engine: str, job: Job, stage: str) -> ByRound:
-        return {n: self._ms(sample.stages[stage]) for n, sample in self._of(engine, job).items()}
+        return {
+            number: self._ms(sample.stages[stage])
+            for number, sample in self._of(engine, job).items()
+            if stage in sample.stages
+        }
 
     def _mismatches(self, engine: str, job: Job) -> int:
         return sum(sample.said is not None for sample in self._of(engine, job).values())
@@ -152,45 +210,3 @@ class _View:
 
     def _ms(self, seconds: Seconds) -> float:
         return 1000 * float(getattr(seconds, self._clock))
-
-
-def _starts(results: Results, size: str) -> list[Row]:
-    engines = results.engines
-    starts: dict[str, list[Start]] = {engine: [] for engine in engines}
-    for start in results.starts:
-        if start.size == size and start.round >= 0:
-            starts[start.engine].append(start)
-    mismatches = {
-        engine: sum(start.said is not None for start in starts[engine]) for engine in engines
-    }
-
-    def row(name: str, unit: str, value: Callable[[Start], float]) -> Row:
-        values = {
-            engine: {start.round: value(start) for start in starts[engine]} for engine in engines
-        }
-        return _row(name, unit, values, mismatches)
-
-    return [
-        row("load, from process start", "ms", lambda s: 1000 * getattr(s.ready, results.clock)),
-        row("memory when loaded", "MiB", lambda s: s.rss_mib),
-        row("memory, peak at 30 s", "MiB", lambda s: s.peak_mib),
-    ]
-
-
-def _disk(results: Results, size: str) -> Row:
-    disk = {engine: {0: mib} for engine, mib in results.disk_mib[size].items()}
-    return _row("disk", "MiB", disk, dict.fromkeys(disk, 0))
-
-
-def _row(name: str, unit: str, values: Mapping[str, ByRound], mismatches: Mapping[str, int]) -> Row:
-    anchor = values.get(ANCHOR, {})
-    spoilt = any(mismatches.values())
-    cells = {}
-    for engine, by_round in values.items():
-        ratios = [by_round[number] / anchor[number] for number in by_round.keys() & anchor]
-        cells[engine] = Cell(
-            Spread.of(list(by_round.values())) if by_round else None,
-            Spread.of(ratios) if ratios and not spoilt else None,
-            mismatches[engine],
-        )
-    return Row(name, unit, cells)

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from .errors import ArtifactError, ExportError
+from .parity import Parity, PrecisionChoice, Speed, Tolerance, Verdict
 from .types import (
     ActivationRule,
     AudioContexts,
@@ -26,11 +27,11 @@ from .types import (
     Precision,
 )
 
-FORMAT_VERSION = 1
-UNKNOWING_WER = 0.9  # a checkpoint that misses this many words was not made for them
+FORMAT_VERSION = 2
 MANIFEST = "artifact.json"
 TOKENIZER = "tokenizer.json"
 PLAIN_DECODER = "decoder_plain"  # the decoder for CPUs without int8 dot products
+LATER_DECODER = "decoder_with_past"  # of an adopted artifact whose decoder takes first steps only
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +59,8 @@ class GraphSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         inputs: In the graph's order.
         outputs: Likewise.
         activations: How the kernels it asks for round what they multiply with, for each part of
-            the model ("encoder", "decoder", "head") that has matrices in it.
+            the model ("encoder", "decoder", "head") that has matrices in it, and for each matrix
+            whose kernel differs from its part's.
     """
 
     file: str
@@ -74,63 +76,17 @@ class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int
 
 
-class PartParity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one part differs from the NumPy reference that holds the same integers.
+class Adoption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Graphs of another program, taken as they are.
 
     Attributes:
-        cosine: Over all recordings together.
-        relative_error: Likewise; L2 of the difference over L2 of the reference.
-        max_error: The largest of any element.
-        sensitivity: The relative error of the reference against itself, with and without the noise
-            of float arithmetic. Where activations are rounded to integers the noise tips some over
-            and moves the next range; no two correct implementations agree more closely than that.
+        folder: The name of the folder that they came in.
+        checkpoint: What they were compared with, as ``load_checkpoint`` takes it; None where there
+            was none, and only words could be judged.
     """
 
-    cosine: float
-    relative_error: float
-    max_error: float
-    sensitivity: float
-
-
-class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The most that an artifact may differ; ``verify`` refuses past any of them.
-
-    Attributes:
-        relative_error: Of each part, over what its sensitivity explains.
-        token_disagreement: Share of tokens chosen otherwise under the same (teacher-forced) text.
-        wer_increase: Word error rate over that of the unquantized checkpoint, absolute; a few words
-            are allowed in any case, since so many may go either way.
-    """
-
-    relative_error: float
-    token_disagreement: float
-    wer_increase: float
-
-
-class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What verification measured.
-
-    Attributes:
-        parts: By graph; the head is part of the decoder's.
-        token_agreement: Share of tokens that the reference would have chosen too.
-        wer: Word error rate of the artifact.
-        wer_reference: Of the unquantized checkpoint, on the same recordings; None where only the
-            artifact was there to be measured.
-        n_recordings: How many.
-        n_words: Spoken in them.
-    """
-
-    parts: dict[str, PartParity]
-    token_agreement: float
-    wer: float
-    wer_reference: float | None
-    n_recordings: int
-    n_words: int
-
-    @property
-    def judges_words(self) -> bool:
-        """Whether the checkpoint knows enough of the recordings' words to be judged by them."""
-        return self.wer_reference is not None and self.wer_reference < UNKNOWING_WER
+    folder: str
+    checkpoint: str | None
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,12 +95,18 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         quantization: How the weights of "encoder", "decoder" and "head" are stored, and those of
             single matrices ("encoder.0.fc1") that differ from their part.
-        graphs: By name. "encoder" and "decoder" are always there; a target may add others that do
-            the work of the decoder on machines where its kernels are slow.
+        graphs: By name. "encoder" and "decoder" are always there, but for encoders that another
+            program decodes; a target may add others that do the work of the decoder on machines
+            where its kernels are slow.
         tolerance: What ``verify`` holds the artifact to.
         parity: What it measured at export; None if it did not run.
         files: All but the manifest.
         tools: Versions of what wrote it.
+        verdict: What the gate said; None if it did not run.
+        speed: Beside an export in floats, or why that was not measured; None likewise, and where
+            the weights are floats.
+        choice: How the precisions were chosen, where measurement chose them.
+        adopted: Where the graphs came from, if another program wrote them.
     """
 
     format_version: int
@@ -161,6 +123,22 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parity: Parity | None
     files: dict[str, FileRecord]
     tools: dict[str, str]
+    verdict: Verdict | None = None
+    speed: Speed | str | None = None
+    choice: PrecisionChoice | None = None
+    adopted: Adoption | None = None
+
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """The graphs that do the decoder's work, by name."""
+        return tuple(name for name in self.graphs if name not in ("encoder", LATER_DECODER))
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the gate refused it, in one line; None if it did not."""
+        if self.verdict is None or self.verdict.passed:
+            return None
+        return "; ".join(self.verdict.reasons)
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,8 @@ class ParityError(ExportError):
     """
 
     def __init__(self, part: str, metric: str, measured: float, allowed: float) -> None:
-        super().__init__(
-            f"{part}: {metric} is {measured:.4g}, allowed {allowed:.4g}; the artifact was refused"
-        )
+        self.finding = f"{part}: {metric} is {measured:.4g}, allowed {allowed:.4g}"
+        super().__init__(f"{self.finding}; the artifact was refused")
         self.part, self.metric, self.measured, self.allowed = part, metric, measured, allowed
 
 

@@ -20,7 +20,18 @@ FRAMES_PER_POSITION = 2  # the second convolution halves the rate
 POSITIONS_PER_SECOND = FRAMES_PER_SECOND // FRAMES_PER_POSITION  # 50: one encoder output per 20 ms
 
 PrecisionName = Literal["fp32", "fp16", "int8", "int4"]
-ActivationRule = Literal["float", "uint8-tensor", "int8-block"]
+ActivationRule = Literal[
+    "float",
+    "uint8-tensor",
+    "int8-block",
+    "int8-32",
+    "int8-64",
+    "int8-128",
+    "int8-row",
+    "int8-row-asymmetric",
+    "static",
+    "float16",
+]
 
 
 class Progress(Protocol):
@@ -116,6 +127,8 @@ class SessionFacts(msgspec.Struct, frozen=True):
         threads: Compute threads.
         decoder: The name of the decoder graph in use.
         activations: How each part rounds what it multiplies with.
+        stand_in: Whether it only shows what the target computes, where the target's own library
+            does not exist; its speed is then nobody's.
     """
 
     runtime: str
@@ -124,6 +137,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     threads: int
     decoder: str
     activations: dict[str, ActivationRule]
+    stand_in: bool = False
 
 
 class Closeable(ABC):
@@ -215,6 +229,7 @@ class Session(Closeable):
     def window(self) -> FloatArray:
         """A copy of the encoded window: the cross-attention's keys and values of every layer.
 
-        Shape (2 * n_text_layer, n_text_head, n_positions, head), keys and values in turn. For
+        Shape (2 * n_text_layer, n_text_head, n_positions, head), keys and values in turn. Where
+        those are the decoder's work, the encoder's own output: (n_positions, n_audio_state). For
         judging an encoder apart from the decoder; decoding has no use for it.
         """

@@ -10,7 +10,7 @@ import importlib
 from .exporter import Exporter, ExportRequest
 from .targets import TARGETS, check_offer, target_named
 
-__all__ = ["TARGETS", "ExportRequest", "Exporter", "check_offer", "exporter_for"]
+__all__ = ["TARGETS", "ExportRequest", "Exporter", "check_offer", "exporter_for", "target_named"]
 
 
 def exporter_for(target: str) -> Exporter:

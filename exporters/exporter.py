@@ -8,25 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..edge.artifact import GraphSpec, Manifest
-from ..edge.types import AudioContexts, FloatArray, IntArray, Progress
+from ..edge.errors import ConfigError
+from ..edge.types import AudioContexts, Progress
 from ..models.checkpoint import Checkpoint
+from ..models.observer import CalibrationSample
 from ..models.parameters import Parameters
 from ..models.quantize import Recipe
-
-
-@dataclass(frozen=True)
-class CalibrationSample:
-    """One recording, for a target whose activations have fixed ranges.
-
-    Attributes:
-        mel: Log-mel features of a whole window, (n_mels, n_frames).
-        tokens: What was said in it, after the prompt: (n_tokens,).
-        n_prompt: How many of the tokens are the prompt.
-    """
-
-    mel: FloatArray
-    tokens: IntArray
-    n_prompt: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +27,7 @@ class ExportRequest:
         windows: Fixed encoder lengths in positions, ascending, where the layout takes a choice;
             empty for its default.
         calibration: Recordings, for an exporter that asks for them.
+        socs: Chips to compile for, for an exporter that can.
     """
 
     checkpoint: Checkpoint
@@ -47,6 +35,7 @@ class ExportRequest:
     layout: str = "native"
     windows: tuple[int, ...] = ()
     calibration: tuple[CalibrationSample, ...] = ()
+    socs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,15 +51,20 @@ class Exporter(ABC):
     """Writes the graphs of one target, and reads their weights back."""
 
     target: str
-    needs_calibration: bool = False
 
-    def check(self, request: ExportRequest) -> None:  # noqa: B027 - most have nothing to add
+    def check(self, request: ExportRequest) -> None:
         """Refuse what the table of targets cannot say; called before any work is done.
 
         Raises:
             UnsupportedPrecisionError: The recipe has no form here.
             ConfigError: Something else of the request is not possible.
         """
+        if request.socs:
+            raise ConfigError(f"--soc is for --target qualcomm; {self.target} needs no chip's name")
+
+    def needs_calibration(self, request: ExportRequest) -> bool:
+        """Whether ``write`` has to see recordings, because the ranges of activations are fixed."""
+        return False
 
     def fitted(self, parameters: Parameters) -> Parameters:
         """The parameters as this target can hold them: vectors in halves, say.

@@ -33,6 +33,7 @@ class OnnxGraph:
     def __init__(self, name: str, opset: int, ir_version: int) -> None:
         self.name, self.opset, self.ir_version = name, opset, ir_version
         self._nodes: list[onnx.NodeProto] = []
+        self._n_nodes = 0  # ever made: names stay unique where some move into a branch
         self._constants: dict[str, onnx.TensorProto] = {}
         self._weights: dict[str, onnx.TensorProto] = {}
         self._inputs: list[TensorSpec] = []
@@ -59,7 +60,7 @@ class OnnxGraph:
         Returns:
             The name of the output, or the list of them where there are several.
         """
-        index = len(self._nodes)
+        index, self._n_nodes = self._n_nodes, self._n_nodes + 1
         names = (
             [f"{kind}_{index}_{i}" for i in range(outputs)] if isinstance(outputs, int) else outputs
         )
@@ -101,9 +102,9 @@ class OnnxGraph:
         self.op("Identity", [value], outputs=[name])
         self.declare_output(name, shape)
 
-    def declare_output(self, name: str, shape: Shape) -> None:
-        """Declare a float output that a node already writes under this name."""
-        self._outputs.append(TensorSpec(name, "float32", tuple(shape)))
+    def declare_output(self, name: str, shape: Shape, dtype: str = "float32") -> None:
+        """Declare an output that a node already writes under this name."""
+        self._outputs.append(TensorSpec(name, dtype, tuple(shape)))
 
     def save(
         self,
@@ -124,6 +125,11 @@ class OnnxGraph:
                 ("location", WEIGHTS_FILE), ("offset", offset), ("length", length),
             ):  # fmt: skip
                 tensor.external_data.add(key=key, value=str(value))
+        file = f"{self.name}.onnx"
+        (folder / file).write_bytes(self._model().SerializeToString())
+        return GraphSpec(file, tuple(self._inputs), tuple(self._outputs), dict(activations))
+
+    def _model(self) -> onnx.ModelProto:
         graph = helper.make_graph(
             self._nodes,
             self.name,
@@ -134,15 +140,12 @@ class OnnxGraph:
         domains = {node.domain for node in self._nodes}
         opsets = [helper.make_opsetid("", self.opset)]
         opsets += [helper.make_opsetid(CONTRIB, 1)] if CONTRIB in domains else []
-        model = helper.make_model(
+        return helper.make_model(
             graph,
             opset_imports=opsets,
             ir_version=self.ir_version,
             producer_name="whisperq-edge",
         )
-        file = f"{self.name}.onnx"
-        (folder / file).write_bytes(model.SerializeToString())
-        return GraphSpec(file, tuple(self._inputs), tuple(self._outputs), dict(activations))
 
 
 def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:

@@ -160,11 +160,16 @@ class OnnxOps(Ops[str]):
 
     def _product(self, x: str, name: str) -> str:
         if f"{name}.weight" in self.arrays:
-            self.activations[part_of(name)] = "float"
+            self._rounds(name, "float")
             return self._op("MatMul", x, self._float_matrix(name))
         if f"{name}.values" in self.arrays:
             return self._dynamic_product(x, name, self._array(f"{name}.values"))
         return self._blocked_product(x, name)
+
+    def _rounds(self, name: str, rule: ActivationRule) -> None:
+        """Note a product's rule: its part's, or its own where the part has another already."""
+        if self.activations.setdefault(part_of(name), rule) != rule:
+            self.activations[name] = rule
 
     def _dynamic_product(self, x: str, name: str, columns: str, *zero: str) -> str:
         """Five standard nodes, which ONNX Runtime fuses into one at load.
@@ -175,14 +180,14 @@ class OnnxOps(Ops[str]):
             columns: Its integers, (n_in, n_out).
             zero: Their zero point, where it is not 0.
         """
-        self.activations[part_of(name)] = "uint8-tensor"
+        self._rounds(name, "uint8-tensor")
         rounded, x_scale, x_zero = self.graph.op("DynamicQuantizeLinear", [x], outputs=3)
         y = self._op("MatMulInteger", rounded, columns, x_zero, *zero)
         scale = self._op("Mul", x_scale, self._channel_scales(name))
         return self._op("Mul", self._op("Cast", y, to=FLOAT), scale)
 
     def _blocked_product(self, x: str, name: str) -> str:
-        self.activations[part_of(name)] = "int8-block"
+        self._rounds(name, "int8-block")
         matrix = self._quantized(name)
         n_out, n_in = matrix.values.shape
         return self._op(

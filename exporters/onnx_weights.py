@@ -15,7 +15,7 @@ header's metadata holds ``n_in`` of each blocked matrix, whose last block is pad
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,23 @@ def load(folder: Path, manifest: Manifest) -> Parameters:
             arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, _safetensors().SafetensorError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}") from error
+    return restored(arrays, metadata, manifest, path)
+
+
+def restored(
+    arrays: dict[str, NDArray[Any]], metadata: Mapping[str, str], manifest: Manifest, path: Path
+) -> Parameters:
+    """The parameters behind the arrays of a file.
+
+    Args:
+        arrays: By name; used up.
+        metadata: Holds ``n_in`` of each blocked matrix.
+        manifest: Says the precisions.
+        path: The file, for messages.
+
+    Raises:
+        ArtifactError: They are not in the precision of the manifest.
+    """
     matrices: dict[str, Matrix] = {}
     for key in [key for key in arrays if key.endswith((".weight", ".values", ".blocks"))]:
         name, form = key.rsplit(".", 1)

@@ -22,11 +22,16 @@ class Layout:
         precisions: What weights can be stored as, as the command line writes it: ``int8:32``.
         windows: "any" length up to the model's; "choice" of fixed ones, given at export; or
             "whole" windows only.
+        alignment: What a session gives of the alignment heads: "heads", one by one, or their mean
+            where the format has room for no more.
+        encoder_only: Whether another program brings the decoder.
     """
 
     purpose: str
     precisions: tuple[str, ...]
     windows: Literal["any", "choice", "whole"]
+    alignment: Literal["heads", "mean of heads"] = "heads"
+    encoder_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,65 @@ TARGETS: dict[str, Target] = {
             ),
             "portable": Layout(
                 "any engine that reads standard operators", ("fp32", "fp16", "int8"), "any"
+            ),
+            "tensorrt": Layout(
+                "TensorRT, on NVIDIA's Jetson and GPUs", ("fp32", "fp16", "int8"), "any"
+            ),
+            "optimum": Layout("optimum and transformers.js", ("fp32", "fp16", "int8"), "any"),
+            "sherpa": Layout("sherpa-onnx", ("fp32", "fp16", "int8"), "any"),
+        },
+    ),
+    "openvino": Target(
+        "to_openvino:OpenvinoExporter",
+        module="openvino",
+        extra="openvino",
+        layouts={
+            "native": Layout(
+                "OpenVINO, on Intel's processors and GPUs",
+                ("fp32", "fp16", "int8", *blocked("int8"), *blocked("int4")),
+                "any",
+            ),
+            "genai": Layout(
+                "OpenVINO GenAI's WhisperPipeline",
+                ("fp32", "fp16", "int8", *blocked("int4")),
+                "any",
+            ),
+        },
+    ),
+    "qualcomm": Target(
+        "to_qualcomm:QualcommExporter",
+        module="onnxruntime_qnn",
+        extra="qualcomm",
+        layouts={
+            "native": Layout("Qualcomm's HTP, 16-bit activations (a16w8)", ("int8",), "choice"),
+            "a8w8": Layout("Qualcomm's HTP, 8-bit activations, coarser", ("int8",), "choice"),
+        },
+    ),
+    "tflite": Target(
+        "to_tflite:TfliteExporter",
+        module="ai_edge_litert",
+        extra="tflite",
+        layouts={
+            "native": Layout(
+                "LiteRT and TFLite, on phones and small boards",
+                ("fp32", "fp16", "int8", *blocked("int4")),
+                "any",
+            ),
+        },
+    ),
+    "coreml": Target(
+        "to_coreml:CoremlExporter",
+        module="coremltools",
+        extra="coreml",
+        layouts={
+            "native": Layout(
+                "Core ML, on Apple's processors", ("fp32", "fp16", "int8", "int4:32"), "choice"
+            ),
+            "whisperkit": Layout(
+                "WhisperKit", ("fp16", "int8"), "whole", alignment="mean of heads"
+            ),
+            "whispercpp": Layout(
+                "whisper.cpp, beside its own decoder", ("fp16", "int8"), "whole", encoder_only=True
             ),
         },
     ),

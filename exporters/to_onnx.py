@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..edge.artifact import PLAIN_DECODER, GraphSpec, Manifest
@@ -17,14 +18,17 @@ from .exporter import ExportedGraphs, Exporter, ExportRequest
 try:
     import onnx
 
+    from . import onnx_interchange, onnx_optimum, onnx_sherpa, onnx_tensorrt
     from .onnx_graph import OnnxGraph
+    from .onnx_grids import read_grids
     from .onnx_ops import OnnxOps, PlainOnnxOps, PortableOnnxOps
 except ModuleNotFoundError as error:
     raise MissingDependencyError("onnx", "onnx", "exporting to ONNX") from error
 
 # Opset and IR version of each layout. The oldest runtime supported, ONNX Runtime 1.22, reads opset
 # 22; 20 is the first with Gelu, and 18 the oldest that the portable form can be said in.
-VERSIONS = {"native": (20, 9), "portable": (18, 8)}
+VERSIONS = {"native": (20, 9), "portable": (18, 8), "tensorrt": (19, 9)}
+INTERCHANGE = {"optimum": onnx_optimum, "sherpa": onnx_sherpa}  # layouts of other programs
 
 
 class OnnxExporter(Exporter):
@@ -32,12 +36,27 @@ class OnnxExporter(Exporter):
 
     target = "onnx"
 
+    def needs_calibration(self, request: ExportRequest) -> bool:
+        """See Exporter."""
+        precisions = request.recipe.quantization.values()
+        return request.layout == "tensorrt" and PER_CHANNEL in precisions
+
     def write(
         self, request: ExportRequest, parameters: Parameters, folder: Path, progress: Progress
     ) -> ExportedGraphs:
         """See Exporter."""
         progress("write", 0.0)
-        portable = request.layout == "portable"
+        contexts = AudioContexts(request.checkpoint.dimensions.n_audio_ctx)
+        if request.layout in INTERCHANGE:
+            try:
+                written = INTERCHANGE[request.layout].write(request, parameters, folder)
+            except OSError as error:
+                raise ExportError(f"cannot write {error.filename}: {error.strerror}") from error
+            progress("write", 1.0)
+            return ExportedGraphs(written, contexts, {"onnx": onnx.__version__})
+        if request.layout == "tensorrt":
+            parameters = onnx_tensorrt.calibrated(request, parameters)
+        portable = request.layout != "native"
         arrays = onnx_weights.pack(parameters, portable=portable)
         offsets = onnx_weights.save(folder, parameters, arrays)
         graphs: dict[str, GraphSpec] = {}
@@ -49,19 +68,26 @@ class OnnxExporter(Exporter):
                 graphs[name] = graph.save(folder, offsets, ops.activations)
             except OSError as error:
                 raise ExportError(f"cannot write {name}.onnx: {error.strerror}") from error
+        if request.layout == "tensorrt":
+            onnx_tensorrt.check_graphs(folder, graphs)
         progress("write", 1.0)
-        contexts = AudioContexts(request.checkpoint.dimensions.n_audio_ctx)
         return ExportedGraphs(graphs, contexts, {"onnx": onnx.__version__})
 
     def read_parameters(self, folder: Path, manifest: Manifest) -> Parameters:
         """See Exporter."""
-        return onnx_weights.load(folder, manifest)
+        if manifest.layout in INTERCHANGE:
+            return onnx_interchange.read_parameters(folder, manifest)
+        parameters = onnx_weights.load(folder, manifest)
+        if manifest.layout == "tensorrt":
+            return replace(parameters, grids=read_grids(folder, manifest))
+        return parameters
 
 
 def _graphs(layout: str, parameters: Parameters) -> Iterator[tuple[str, type[OnnxOps]]]:
     """The graphs of a layout, and the operations each is made of."""
-    if layout == "portable":
-        yield from (("encoder", PortableOnnxOps), ("decoder", PortableOnnxOps))
+    standard = {"portable": PortableOnnxOps, "tensorrt": onnx_tensorrt.TensorRtOnnxOps}
+    if layout in standard:
+        yield from (("encoder", standard[layout]), ("decoder", standard[layout]))
         return
     yield from (("encoder", OnnxOps), ("decoder", OnnxOps))
     if any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -69,14 +69,38 @@ def read_folder(folder: Path) -> CheckpointParts:
     """
     if (folder / "adapter_config.json").is_file() and not (folder / CONFIG).is_file():
         raise CheckpointError(f"{folder} is an adapter; merge it into its base model first")
+    described = describe_folder(folder)
+    return CheckpointParts(
+        described.dimensions,
+        _read_weights(folder),
+        described.tokenizer,
+        described.published,
+        described.licence,
+    )
+
+
+class FolderDescription(NamedTuple):
+    """All that a folder says of its model, but the weights; see ``CheckpointParts``."""
+
+    dimensions: ModelDimensions
+    tokenizer: bytes
+    published: PublishedGeneration
+    licence: str | None
+
+
+def describe_folder(folder: Path) -> FolderDescription:
+    """Read what lies beside the weights, whatever format those have.
+
+    Raises:
+        CheckpointError: A file is missing, corrupt, or of a model that is not a Whisper.
+    """
     dimensions = _read_dimensions(folder / CONFIG)
     published = _read_json(folder / CONFIG, PublishedGeneration)
     if (folder / GENERATION_CONFIG).is_file():
         generation = _read_json(folder / GENERATION_CONFIG, PublishedGeneration)
         published = generation.or_else(published)
-    return CheckpointParts(
+    return FolderDescription(
         dimensions,
-        _read_weights(folder),
         read_tokenizer(folder, dimensions.n_vocab) or official_tokenizer(dimensions.n_vocab),
         published,
         _read_licence(folder / MODEL_CARD),

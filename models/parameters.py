@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,10 @@ from ..edge.types import (
     no_progress,
 )
 from .checkpoint import Checkpoint
+from .grid import Grid
 from .quantize import PER_CHANNEL, Matrix, QuantizedTensor, Recipe, quantize
 
-SMOOTHING = 0.7  # share of the range that moves from activations to weights
+SMOOTHING = 0.6  # share of the range that moves from activations to weights
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,13 @@ class Parameters:
             operation: "encoder.0.qkv".
         vectors: Biases ("encoder.0.qkv.bias"), norms ("encoder.norm.gain", ".shift") and position
             tables ("encoder.positions"); fp32, or fp16 for the tables of a quantized model.
+        grids: What activations are rounded to where that is fixed at export, by place
+            ("encoder.0.qkv.input"; ``reference.py`` names them).
     """
 
     matrices: dict[str, Matrix]
     vectors: dict[str, NDArray[np.float32] | NDArray[np.float16]]
+    grids: Mapping[str, Grid] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -49,16 +53,30 @@ class Parameters:
         return None if bias is None else bias.astype(np.float32, copy=False)
 
 
-def prepare(checkpoint: Checkpoint, recipe: Recipe, progress: Progress = no_progress) -> Parameters:
+Observer = Callable[[str, FloatArray, Matrix], None]
+"""Shown every matrix: its name, its floats (n_out, n_in), and what they were stored as."""
+
+
+def prepare(
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    progress: Progress = no_progress,
+    observe: Observer | None = None,
+    *,
+    encoder_only: bool = False,
+) -> Parameters:
     """Fuse, smooth and quantize a checkpoint.
 
     Args:
         checkpoint: Its tensors are read one at a time.
         recipe: The precision of each part.
         progress: Told the share of matrices done.
+        observe: Shown every matrix before its floats are dropped.
+        encoder_only: Leave out what another program has of its own: the decoder, and the products
+            that make its cross-attention's keys and values.
     """
-    builder = _Builder(checkpoint, recipe)
-    steps = list(_steps(builder, checkpoint.dimensions))
+    builder = _Builder(checkpoint, recipe, observe)
+    steps = list(_steps(builder, checkpoint.dimensions, encoder_only))
     for done, step in enumerate(steps):
         progress("quantize", done / len(steps))
         step()
@@ -66,16 +84,22 @@ def prepare(checkpoint: Checkpoint, recipe: Recipe, progress: Progress = no_prog
     return Parameters(builder.matrices, builder.vectors)
 
 
-def _steps(builder: _Builder, dimensions: ModelDimensions) -> Iterator[Callable[[], None]]:
+def _steps(
+    builder: _Builder, dimensions: ModelDimensions, encoder_only: bool
+) -> Iterator[Callable[[], None]]:
     yield lambda: builder.convolution("encoder.conv1")
     yield lambda: builder.convolution("encoder.conv2")
-    for side, n_layers in (
-        ("encoder", dimensions.n_audio_layer),
-        ("decoder", dimensions.n_text_layer),
-    ):
+    sides = {"encoder": dimensions.n_audio_layer}
+    if not encoder_only:
+        sides["decoder"] = dimensions.n_text_layer
+    for side, n_layers in sides.items():
         yield lambda side=side: builder.positions(side)  # type: ignore[misc]
         for layer in range(n_layers):
             yield lambda side=side, layer=layer: builder.block(side, layer)  # type: ignore[misc]
+    if encoder_only:
+        # Not smoothed: a decoder that is not ours would not undo it.
+        yield lambda: builder.last_norm("encoder")
+        return
     yield lambda: builder.cross_kv(dimensions.n_text_layer)
     yield builder.head
 
@@ -83,8 +107,9 @@ def _steps(builder: _Builder, dimensions: ModelDimensions) -> Iterator[Callable[
 class _Builder:
     """Collects matrices and vectors under our names from a checkpoint's under Hugging Face's."""
 
-    def __init__(self, checkpoint: Checkpoint, recipe: Recipe) -> None:
+    def __init__(self, checkpoint: Checkpoint, recipe: Recipe, observe: Observer | None) -> None:
         self.tensor = checkpoint.tensor
+        self.observe = observe
         dimensions = checkpoint.dimensions
         self.n_heads = {"encoder": dimensions.n_audio_head, "decoder": dimensions.n_text_head}
         self.recipe = recipe
@@ -95,7 +120,9 @@ class _Builder:
         return self.recipe.precision(name)
 
     def add(self, name: str, weight: FloatArray, bias: FloatArray | None) -> None:
-        self.matrices[name] = quantize(weight, self.precision(name))
+        matrix = self.matrices[name] = quantize(weight, self.precision(name))
+        if self.observe:
+            self.observe(name, weight, matrix)
         if bias is not None:
             self.vectors[f"{name}.bias"] = bias
 
@@ -154,9 +181,12 @@ class _Builder:
 
     def head(self) -> None:
         # The norm before the head cannot be smoothed: the same table is the embedding.
-        norm = "decoder.layer_norm"
-        self.norm("decoder.norm", self.tensor(f"{norm}.weight"), self.tensor(f"{norm}.bias"))
+        self.last_norm("decoder")
         self.add("decoder.embedding", self.tensor("decoder.embed_tokens.weight"), None)
+
+    def last_norm(self, side: str) -> None:
+        source = f"{side}.layer_norm"
+        self.norm(f"{side}.norm", self.tensor(f"{source}.weight"), self.tensor(f"{source}.bias"))
 
     def projections(
         self, source: str, n_heads: int, kinds: str = "qkv"

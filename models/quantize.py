@@ -20,6 +20,10 @@ BLOCKS = (32, 64, 128)  # inputs that may share a scale
 INT4_BLOCK = 32  # what keeps the words
 PER_CHANNEL = Precision("int8")
 INT8_MAX = 127  # symmetric: -128 is never used
+# Of zeros alone any scale is right, but kernels that store unsigned bytes take 128 times the sum of
+# the inputs away again in float32, and what is left of that is as large as the scale makes it.
+DEAD_SCALE = np.float32(2**-14)  # the smallest normal half
+PARTS = ("encoder", "decoder", "head")
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def pair_safe_scales(weight: FloatArray) -> FloatArray:
         weight: Shape (n_out, n_in); pairs are neighbours along ``n_in``.
 
     Returns:
-        Shape (n_out,); 1 for a channel of zeros.
+        Shape (n_out,); ``DEAD_SCALE`` for a channel of zeros.
     """
     n_in = weight.shape[1]
     paired = weight if n_in % 2 == 0 else np.pad(weight, ((0, 0), (0, 1)))
@@ -208,12 +212,12 @@ def _int8_scales(blocks: FloatArray) -> FloatArray:
 
 
 def _half_above(scales: FloatArray) -> FloatArray:
-    """The next half, so that what they scale stays in range; 1 for a scale of zero."""
+    """The next half, so that what they scale stays in range; ``DEAD_SCALE`` for a scale of zero."""
     limited = np.minimum(scales, np.float32(np.finfo(np.float16).max))
     halves = limited.astype(np.float16)
     below = halves < limited
     halves[below] = np.nextafter(halves[below], np.float16(np.inf))
-    return np.where(scales > 0, halves.astype(np.float32), np.float32(1))
+    return np.where(scales > 0, halves.astype(np.float32), DEAD_SCALE)
 
 
 def _int4_scales(blocks: FloatArray) -> FloatArray:
@@ -230,7 +234,7 @@ def _int4_scales(blocks: FloatArray) -> FloatArray:
     for candidate in (signed / -8, largest / 7, largest / 7.5):
         limit = np.finfo(np.float16).max
         halves = np.clip(candidate, -limit, limit).astype(np.float16).astype(np.float32)
-        scales = np.where(halves == 0, 1, halves)[..., None]
+        scales = np.where(halves == 0, DEAD_SCALE, halves)[..., None]
         error = blocks - np.clip(np.rint(blocks / scales), -8, 7) * scales
         squared = np.einsum("obk,obk->ob", error, error)
         better = squared < least

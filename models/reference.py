@@ -13,7 +13,7 @@ from ..edge.types import ActivationRule, FloatArray, IntArray
 from .ops import Ops
 from .parameters import Parameters
 from .quantize import QuantizedTensor, part_of
-from .rounding import ROUNDINGS
+from .rounding import ROUNDINGS, round_to_half
 
 # What summing in another order may do to a value, against the size of its row, peak to peak.
 # Several times what it does on average: what tips over there by chance has to tip over here.
@@ -43,13 +43,15 @@ class NumpyOps(Ops[FloatArray]):
 
     Args:
         parameters: The weights, in whatever precision.
-        activations: The rounding rule of each part; "float" where one is not named.
+        activations: The rounding rule of each part, "float" where one is not named, and those of
+            single matrices that differ from their part.
 
     Attributes:
         cache: Of the current window.
         tokens: Of the current step, (n_hypotheses, n_tokens).
         alignment: Cross-attention of the alignment heads in this step, one array a layer.
-        float_noise: Where set, the source of noise on what every product takes.
+        float_noise: Where set, the source of noise on what every product takes; what computes in
+            halves then rounds every result as well.
     """
 
     def __init__(
@@ -61,6 +63,27 @@ class NumpyOps(Ops[FloatArray]):
         self.cache = Cache()
         self.tokens: IntArray = np.zeros((1, 0), np.int64)
         self.alignment: list[FloatArray] = []
+        self._place = ""
+        self._kept: dict[str, FloatArray] = {}
+
+    def at(self, x: FloatArray, place: str) -> FloatArray:
+        """``x`` as it leaves a place where kernels may round to a grid fixed at export.
+
+        A place is called after the last named operation and what was done since: the products
+        have an "encoder.0.fc1.input" and ".output", then comes "encoder.0.fc1.gelu".
+        """
+        if self.float_noise is not None and self._in_halves(place.rpartition(".")[0]):
+            # Where a program computes in halves, another may keep a result in a wider register:
+            # no rounding is the right one to imitate, and all of them at once are the noise.
+            return round_to_half(x)
+        grid = self.parameters.grids.get(place)
+        return x if grid is None else grid.round(self._noisy(x))
+
+    def _here(self, x: FloatArray, what: str) -> FloatArray:
+        return self.at(x, f"{self._place}.{what}")
+
+    def _in_halves(self, name: str) -> bool:
+        return self.activations.get(part_of(name)) == "float16"
 
     def conv1d(self, x: FloatArray, name: str, *, stride: int) -> FloatArray:
         """See Ops: a product with three shifted copies side by side."""
@@ -71,18 +94,20 @@ class NumpyOps(Ops[FloatArray]):
 
     def linear(self, x: FloatArray, name: str) -> FloatArray:
         """See Ops."""
+        self._place = name
         y = self._product(x, name)
-        bias = self.parameters.bias(name)
-        return y if bias is None else y + bias
+        if f"{name}.bias" in self.parameters.vectors:
+            y = y + self._vector(f"{name}.bias")
+        return self._here(y, "output")
 
     def layer_norm(self, x: FloatArray, name: str) -> FloatArray:
         """See Ops."""
         centred = x - x.mean(-1, keepdims=True)
         variance = np.square(centred).mean(-1, keepdims=True)
-        vectors = self.parameters.vectors
         normal = centred / np.sqrt(variance + np.float32(1e-5))
-        result: FloatArray = normal * vectors[f"{name}.gain"] + vectors[f"{name}.shift"]
-        return result
+        self._place = name
+        y = normal * self._vector(f"{name}.gain") + self._vector(f"{name}.shift")
+        return self._here(y, "output")
 
     def gelu(self, x: FloatArray) -> FloatArray:
         """See Ops; the normal distribution function is interpolated in a table."""
@@ -90,22 +115,22 @@ class NumpyOps(Ops[FloatArray]):
         place = (np.clip(x, -_TABLE_END, _TABLE_END) + _TABLE_END) * _TABLE_STEPS
         whole = np.floor(place)
         index = whole.astype(np.int32)
-        return x * (table[index] + (place - whole) * slope[index])
+        return self._here(x * (table[index] + (place - whole) * slope[index]), "gelu")
 
     def add(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """See Ops."""
-        return a + b
+        return self._here(a + b, "sum")
 
     def add_positions(self, x: FloatArray, name: str) -> FloatArray:
         """See Ops."""
         start = self.cache.n_past if name.startswith("decoder.") else 0
-        table = self.parameters.vectors[name]
-        return x + table[start : start + x.shape[1]].astype(np.float32)
+        self._place = name
+        return self._here(x + self._vector(name)[start : start + x.shape[1]], "sum")
 
     def attention(self, qkv: FloatArray, n_heads: int) -> FloatArray:
         """See Ops."""
         q, k, v = (_split_heads(part, n_heads) for part in np.split(qkv, 3, axis=-1))
-        return _merge_heads(_softmax(q @ k.swapaxes(-1, -2)) @ v)
+        return self._attended(self._here(q @ k.swapaxes(-1, -2), "scores"), v)[0]
 
     def cached_attention(self, qkv: FloatArray, n_heads: int, layer: int) -> FloatArray:
         """See Ops."""
@@ -115,11 +140,11 @@ class NumpyOps(Ops[FloatArray]):
             k = np.concatenate([cache.keys[layer][:, :, : cache.n_past], k], axis=2)
             v = np.concatenate([cache.values[layer][:, :, : cache.n_past], v], axis=2)
         cache.keys[layer], cache.values[layer] = k, v
-        scores = q @ k.swapaxes(-1, -2)
+        scores = self._here(self._here(q @ k.swapaxes(-1, -2), "scores"), "masked")
         n_new, n_all = scores.shape[-2:]
         future = np.triu(np.ones((n_new, n_all), bool), k=n_all - n_new + 1)
         scores[..., future] = -np.inf
-        return _merge_heads(_softmax(scores) @ v)
+        return self._attended(scores, v)[0]
 
     def cross_cache(self, kv: FloatArray, n_heads: int, n_layers: int) -> None:
         """See Ops."""
@@ -131,10 +156,17 @@ class NumpyOps(Ops[FloatArray]):
     ) -> FloatArray:
         """See Ops."""
         keys, values = self.cache.cross[layer]
-        weights = _softmax(_split_heads(q, n_heads) @ keys.swapaxes(-1, -2))
+        scores = self._here(_split_heads(q, n_heads) @ keys.swapaxes(-1, -2), "scores")
+        y, weights = self._attended(scores, values)
         if aligned:
             self.alignment.append(weights[:, list(aligned)])
-        return _merge_heads(weights @ values)
+        return y
+
+    def _attended(self, scores: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What attention gives, heads side by side, and its weights."""
+        weights = self._here(_softmax(scores), "softmax")
+        y = self._here(weights, "weights") @ v
+        return self._here(_merge_heads(y), "context"), weights
 
     def embedding(self, name: str) -> FloatArray:
         """See Ops."""
@@ -143,24 +175,50 @@ class NumpyOps(Ops[FloatArray]):
 
     def head(self, x: FloatArray, name: str) -> FloatArray:
         """See Ops."""
-        return self._product(x[:, -1:], name)[:, 0]
+        self._place = name
+        return self._here(self._product(x[:, -1:], name), "output")[:, 0]
 
     def _product(self, x: FloatArray, name: str) -> FloatArray:
         matrix = self.parameters.matrices[name]
-        if self.float_noise is not None:
-            noise = self.float_noise.random(x.shape, np.float32) - np.float32(0.5)
-            size = np.sqrt(np.square(x).mean(-1, keepdims=True))
-            x = x + noise * (size * FLOAT_NOISE)
-        x = ROUNDINGS[self.activations.get(part_of(name), "float")](x, matrix)
+        x = self._noisy(self.at(x, f"{name}.input"))
+        rule = self.activations.get(name) or self.activations.get(part_of(name), "float")
+        x = ROUNDINGS[rule](x, matrix)
         y: FloatArray = x @ self._weight(name).T
         return y
 
-    @functools.cache  # noqa: B019 - lives and dies with the ops, like the parameters
+    def _noisy(self, x: FloatArray) -> FloatArray:
+        if self.float_noise is None:
+            return x
+        energy = np.einsum("...i,...i->...", x, x)[..., None]
+        # In one array: attention to a whole window is the largest there is.
+        noise = self.float_noise.random(x.shape, np.float32)
+        noise -= np.float32(0.5)
+        noise *= np.sqrt(energy / np.float32(x.shape[-1])) * FLOAT_NOISE
+        noise += x
+        return noise
+
+    def _vector(self, name: str) -> FloatArray:
+        vector = self.parameters.vectors[name].astype(np.float32, copy=False)
+        grid = self.parameters.grids.get(name)
+        return vector if grid is None else grid.round(vector)
+
     def _weight(self, name: str) -> FloatArray:
+        """A matrix in float32; kept where it is multiplied token by token.
+
+        The encoder multiplies once a window, and is most of what a large model weighs.
+        """
+        if name in self._kept:
+            return self._kept[name]
         matrix = self.parameters.matrices[name]
         if isinstance(matrix, QuantizedTensor):
-            return matrix.dequantize()
-        return matrix.astype(np.float32, copy=False)
+            weight = matrix.dequantize()
+            if self._in_halves(name):  # an integer times its scale is longer than a half
+                weight = round_to_half(weight)
+        else:
+            weight = matrix.astype(np.float32, copy=False)
+        if part_of(name) != "encoder":
+            self._kept[name] = weight
+        return weight
 
 
 _TABLE_END = 8  # beyond it the distribution function is 0 or 1 in float32

@@ -34,14 +34,49 @@ def round_to_int8_blocks(x: FloatArray, block: int) -> FloatArray:
     return np.asarray(rounded.reshape(*x.shape[:-1], -1)[..., :n_in], np.float32)
 
 
+def round_to_int8_rows(x: FloatArray) -> FloatArray:
+    """Round every row to the 256 steps between its extremes, zero among them, as XNNPACK does."""
+    low = np.minimum(x.min(-1, keepdims=True), np.float32(0))
+    high = np.maximum(x.max(-1, keepdims=True), np.float32(0))
+    steps_per_unit = np.float32(255) / np.where(high > low, high - low, np.float32(255))
+    zero = np.rint(np.clip(-128 - low * steps_per_unit, -128, 127))
+    steps = np.clip(np.rint(x * steps_per_unit) + zero, -128, 127)
+    return np.asarray((steps - zero) / steps_per_unit, np.float32)
+
+
+def _asymmetric_rows(x: FloatArray, matrix: Matrix) -> FloatArray:
+    return round_to_int8_rows(x) if isinstance(matrix, QuantizedTensor) else x
+
+
+def round_to_half(x: FloatArray) -> FloatArray:
+    """The nearest halves, as float32."""
+    return x.astype(np.float16).astype(np.float32)
+
+
 def _in_blocks(x: FloatArray, matrix: Matrix) -> FloatArray:
     if not isinstance(matrix, QuantizedTensor):
         return x
     return round_to_int8_blocks(x, matrix.kernel_block)
 
 
+def _in_groups(size: int) -> Callable[[FloatArray, Matrix], FloatArray]:
+    """Groups of one size whatever the matrix's blocks are, as OpenVINO rounds them."""
+
+    def rounded(x: FloatArray, matrix: Matrix) -> FloatArray:
+        return round_to_int8_blocks(x, size) if isinstance(matrix, QuantizedTensor) else x
+
+    return rounded
+
+
 ROUNDINGS: Mapping[ActivationRule, Callable[[FloatArray, Matrix], FloatArray]] = {
     "float": lambda x, _: x,
     "uint8-tensor": lambda x, _: round_to_uint8(x),
     "int8-block": _in_blocks,
+    "int8-32": _in_groups(32),
+    "int8-64": _in_groups(64),
+    "int8-128": _in_groups(128),
+    "int8-row-asymmetric": _asymmetric_rows,
+    "int8-row": lambda x, _: round_to_int8_blocks(x, x.shape[-1]),
+    "static": lambda x, _: x,  # done before, place by place: see Parameters.grids
+    "float16": lambda x, _: x,  # every result is a half then: see NumpyOps.at
 }

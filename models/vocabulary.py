@@ -10,6 +10,7 @@ that are not speech; ``models/vocabulary/README.md`` for the data.
 from __future__ import annotations
 
 import base64
+import json
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -112,6 +113,18 @@ def _byte_letters() -> tuple[str, ...]:
     printable |= set(range(ord("®"), ord("ÿ") + 1))
     others = iter(range(256, 512))
     return tuple(chr(byte if byte in printable else next(others)) for byte in range(256))
+
+
+def text_tokens(tokenizer: bytes) -> dict[bytes, int]:
+    """The text tokens of a ``tokenizer.json``: the bytes that each stands for, and its id."""
+    numbers = {letter: byte for byte, letter in enumerate(_byte_letters())}
+    content = json.loads(tokenizer)
+    special = {token["id"] for token in content["added_tokens"]}
+    return {
+        bytes(numbers[letter] for letter in token): index
+        for token, index in content["model"]["vocab"].items()
+        if index not in special
+    }
 
 
 def _spell(token: bytes) -> str:

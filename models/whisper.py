@@ -28,6 +28,16 @@ def encode(ops: Ops[T], mel: T, dimensions: ModelDimensions) -> T:
     Returns:
         The normalized encoder output, (1, n_frames / 2, n_audio_state).
     """
+    x = encode_audio(ops, mel, dimensions)
+    fill_cross_cache(ops, x, dimensions)
+    return x
+
+
+def encode_audio(ops: Ops[T], mel: T, dimensions: ModelDimensions) -> T:
+    """The encoder alone, for formats that leave the cross-attention's cache to the decoder.
+
+    Args and result are those of ``encode``.
+    """
     x = ops.gelu(ops.conv1d(mel, "encoder.conv1", stride=1))
     x = ops.gelu(ops.conv1d(x, "encoder.conv2", stride=2))
     x = ops.add_positions(x, "encoder.positions")
@@ -36,11 +46,13 @@ def encode(ops: Ops[T], mel: T, dimensions: ModelDimensions) -> T:
         qkv = ops.linear(ops.layer_norm(x, f"{block}.attn_norm"), f"{block}.qkv")
         x = ops.add(x, ops.linear(ops.attention(qkv, dimensions.n_audio_head), f"{block}.out"))
         x = _mlp(ops, x, block)
-    x = ops.layer_norm(x, "encoder.norm")
-    ops.cross_cache(
-        ops.linear(x, "decoder.cross_kv"), dimensions.n_text_head, dimensions.n_text_layer
-    )
-    return x
+    return ops.layer_norm(x, "encoder.norm")
+
+
+def fill_cross_cache(ops: Ops[T], x: T, dimensions: ModelDimensions) -> None:
+    """The cross-attention's keys and values of all decoder layers, from ``encode_audio``."""
+    kv = ops.linear(x, "decoder.cross_kv")
+    ops.cross_cache(kv, dimensions.n_text_head, dimensions.n_text_layer)
 
 
 def decode(

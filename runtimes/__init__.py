@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 
 from ..edge.artifact import Artifact
 from ..edge.errors import UnknownNameError
@@ -17,7 +18,17 @@ from .runtime import Runtime, SessionOptions
 # before the library is imported. Nothing of ours imports it before this package.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-RUNTIMES = {"onnx": "run_onnx:OnnxRuntime"}
+RUNTIMES = {
+    "onnx": "run_onnx:OnnxRuntime",
+    "openvino": "run_openvino:OpenvinoRuntime",
+    "qualcomm": "run_qualcomm:QualcommRuntime",
+    "tflite": "run_tflite:TfliteRuntime",
+    "coreml": (
+        "run_coreml:CoremlRuntime"
+        if sys.platform == "darwin"
+        else "run_coreml_reference:CoremlReferenceRuntime"
+    ),
+}
 
 __all__ = ["RUNTIMES", "Runtime", "SessionOptions", "open_session"]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..edge.artifact import PLAIN_DECODER, Artifact
-from ..edge.errors import ArtifactError, InferenceError, MissingDependencyError
+from ..edge.errors import InferenceError, MissingDependencyError
 from ..edge.types import FloatArray, IntArray, Session, SessionFacts
 from .checks import check_mel, check_reorder, check_rewind, check_tokens
 from .cpu import has_int8_dot_product
@@ -20,25 +17,33 @@ try:
     import onnxruntime as ort
 
     from .onnx_cache import GrowingCache, InPlaceCache, KeyValueCache
+    from .onnx_library import load, translated
+    from .onnx_optimum import OptimumSession
+    from .onnx_providers import device_of
+    from .onnx_sherpa import SherpaSession
 except ModuleNotFoundError as error:
     raise MissingDependencyError("onnxruntime", "onnx", "running ONNX artifacts") from error
 
+INTERCHANGE = {"optimum": OptimumSession, "sherpa": SherpaSession}
 _ALIGNMENT, _PRESENT = 1, 2  # where a step's outputs stand, after the logits
-_ERRORS_ONLY = 3  # ONNX Runtime's log severity
 
 
 class OnnxRuntime(Runtime):
     """See Runtime."""
 
     target = "onnx"
+    chooses_provider = True
 
     def open(self, artifact: Artifact, options: SessionOptions) -> Session:
         """See Runtime."""
+        provider = options.provider or "cpu"
+        if artifact.manifest.layout in INTERCHANGE:
+            return INTERCHANGE[artifact.manifest.layout](artifact, options.threads, provider)
         decoder = options.decoder
         if decoder is None:
             plain = PLAIN_DECODER in artifact.manifest.graphs and not has_int8_dot_product()
             decoder = PLAIN_DECODER if plain else "decoder"
-        return OnnxSession(artifact, options.threads, decoder)
+        return OnnxSession(artifact, options.threads, decoder, provider)
 
 
 class OnnxSession(Session):
@@ -49,15 +54,16 @@ class OnnxSession(Session):
     buffer.
     """
 
-    def __init__(self, artifact: Artifact, threads: int, decoder: str) -> None:
+    def __init__(self, artifact: Artifact, threads: int, decoder: str, provider: str) -> None:
         manifest = artifact.manifest
         self.dimensions = manifest.dimensions
         self.contexts = manifest.audio_contexts
-        self._encoder: Any = _load(artifact.path("encoder"), threads)
-        self._decoder: Any = _load(artifact.path(decoder), threads)
+        self._encoder: Any = load(artifact.path("encoder"), threads, provider)
+        self._decoder: Any = load(artifact.path(decoder), threads, provider)
         graphs = manifest.graphs
         rules = {**graphs["encoder"].activations, **graphs[decoder].activations}
-        self.facts = SessionFacts("onnxruntime", ort.__version__, "cpu", threads, decoder, rules)
+        device = device_of((self._encoder, self._decoder), provider)
+        self.facts = SessionFacts("onnxruntime", ort.__version__, device, threads, decoder, rules)
         d = self.dimensions
         shape = (d.n_text_head, d.n_text_ctx, d.n_text_state // d.n_text_head)
         self._in_place = manifest.layout == "native"
@@ -79,7 +85,7 @@ class OnnxSession(Session):
         check_mel(mel, self.dimensions, self.contexts)
         if self._encoder is None:
             raise InferenceError("the session is closed")
-        with _translated("encoder"):
+        with translated("encoder"):
             binding = self._encoder.io_binding()
             features = np.ascontiguousarray(mel[None], np.float32)
             binding.bind_cpu_input("mel", features)
@@ -100,7 +106,7 @@ class OnnxSession(Session):
         at_once = not self._in_place or self._n_hypotheses == 1 or self._n_past == 0
         pieces = [tokens] if at_once else np.split(tokens, tokens.shape[1], axis=1)
         self._earlier = []
-        with _translated("decoder"):
+        with translated("decoder"):
             for piece in pieces[:-1]:
                 self._run(piece)
                 self._earlier.append(self._last_alignment())
@@ -177,22 +183,3 @@ class OnnxSession(Session):
         self._encoder = self._decoder = self._binding = None
         self._window = []
         self._n_hypotheses = 0
-
-
-def _load(path: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is untyped
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no base of their own
-        raise ArtifactError(f"{path}: onnxruntime {ort.__version__} refuses it: {error}") from error
-
-
-@contextmanager
-def _translated(part: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # as above
-        raise InferenceError(f"onnxruntime failed in the {part}: {error}") from error

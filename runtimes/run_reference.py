@@ -23,7 +23,7 @@ from ..edge.types import (
 )
 from ..models.parameters import Parameters
 from ..models.reference import Cache, NumpyOps
-from ..models.whisper import decode, encode
+from ..models.whisper import decode, encode_audio, fill_cross_cache
 from .checks import check_mel, check_reorder, check_rewind, check_tokens
 
 
@@ -50,6 +50,8 @@ class ReferenceSession(Session):
         self.facts = SessionFacts("numpy", np.__version__, "cpu", 0, "decoder", rules)
         self._alignment_heads = generation.alignment_heads
         self._ops = NumpyOps(parameters, rules)
+        self._decodes = "decoder.cross_kv" in parameters.matrices
+        self._encoded: FloatArray | None = None
         self._n_hypotheses = 0
         self._closed = False
 
@@ -58,9 +60,12 @@ class ReferenceSession(Session):
         check_mel(mel, self.dimensions, self.contexts)
         if self._closed:
             raise InferenceError("the session is closed")
-        encode(self._ops, np.ascontiguousarray(mel.T)[None], self.dimensions)
+        x = encode_audio(self._ops, np.ascontiguousarray(mel.T)[None], self.dimensions)
+        self._encoded = x[0]
+        if self._decodes:
+            fill_cross_cache(self._ops, x, self.dimensions)
+            self._n_hypotheses = 1
         self._ops.alignment = []
-        self._n_hypotheses = 1
 
     def step(self, tokens: IntArray) -> FloatArray:
         """See Session."""
@@ -103,13 +108,22 @@ class ReferenceSession(Session):
             raise InferenceError("no window is encoded")
         return np.stack([array for pair in self._ops.cache.cross for array in pair])
 
+    def encoded(self) -> FloatArray:
+        """The encoder's own output, (n_positions, n_audio_state)."""
+        if self._encoded is None:
+            raise InferenceError("no window is encoded")
+        return self._encoded.copy()
+
     def adopt(self, window: FloatArray) -> None:
         """Go on from a window that another session encoded, to judge its decoder alone.
 
         Args:
-            window: As ``window`` gives it.
+            window: As ``window`` gives it, or as ``encoded`` does.
         """
-        self._ops.cache = Cache(cross=list(zip(window[::2], window[1::2], strict=True)))
+        if window.ndim == 2:
+            fill_cross_cache(self._ops, window[None], self.dimensions)
+        else:
+            self._ops.cache = Cache(cross=list(zip(window[::2], window[1::2], strict=True)))
         self._ops.alignment = []
         self._n_hypotheses = 1
 

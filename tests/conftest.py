@@ -30,6 +30,7 @@ def own_environment(tmp_path_factory, monkeypatch):
     """Keep the user's settings and exports out of the tests, and the tests' out of theirs."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("WHISPERQ_EDGE_DATA", str(home / "data"))
+    monkeypatch.setenv("WHISPERQ_EDGE_CACHE", str(home / "cache"))
     monkeypatch.setenv("WHISPERQ_EDGE_CONFIG", str(home / "settings.toml"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("NO_COLOR", "1")

@@ -23,7 +23,7 @@ ALLOWED = {
     "edge/audio": set(),
     "edge/decoding": set(),
     "edge/transcription": {"edge/audio", "edge/decoding"},
-    "exporters": {"models"},
+    "exporters": {"models", "edge/audio"},
     "runtimes": {"models"},
     "edge/evaluation": {
         "models",

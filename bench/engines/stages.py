@@ -20,16 +20,24 @@ class Stages:
         """A transcription starts."""
         self._began, self.durations = _now(), {}
 
+    def end(self, name: str) -> None:
+        """A stage is over; the next one begins."""
+        now = _now()
+        self.durations[name] = {clock: now[clock] - self._began[clock] for clock in now}
+        self._began = now
+
+    def part(self, name: str, wall_s: float) -> Duration:
+        """Part of a stage, told by wall time: the process ran in it as in the whole."""
+        whole = self.durations[name]
+        return {"wall_s": wall_s, "cpu_s": wall_s * whole["cpu_s"] / whole["wall_s"]}
+
     def timed(self, encode: Callable[..., Any]) -> Callable[..., Any]:
         """The engine's encoder, which ends the stage "mel" and is the stage "encode"."""
 
         def timed_encode(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - the engine's own
-            start = _now()
+            self.end("mel")
             result = encode(*args, **options)
-            self.durations = {
-                "mel": _between(self._began, start),
-                "encode": _between(start, _now()),
-            }
+            self.end("encode")
             return result
 
         return timed_encode
@@ -37,7 +45,3 @@ class Stages:
 
 def _now() -> Duration:
     return {"wall_s": time.perf_counter(), "cpu_s": time.process_time()}
-
-
-def _between(start: Duration, end: Duration) -> Duration:
-    return {clock: end[clock] - start[clock] for clock in start}

@@ -43,7 +43,9 @@ class Engine:
             )
             for window, context in CONTEXTS.items()
         }
-        self.facts = {name: version(name) for name in ("whisperq-edge", "onnxruntime", "numpy")}
+        facts = session.facts
+        self.facts = {name: version(name) for name in ("whisperq-edge", "numpy")}
+        self.facts |= {facts.runtime: facts.version, "decoder": facts.decoder}
 
     def transcribe(self, samples: np.ndarray, window: str) -> tuple[str, dict[str, Duration]]:
         """Through the public call; a short window is the default, padding an option."""

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
+from .adopt import adopt
 from .doctor import doctor
 from .export import export
 from .failures import INTERRUPTED, explain
@@ -17,6 +18,7 @@ from .models import models
 from .screen import Screen
 from .settings import settings
 from .settings_file import read_settings
+from .targets import targets
 from .transcribe import transcribe
 from .verify import verify
 
@@ -60,8 +62,10 @@ def root(
 for command, example in (
     (export, "whisperq-edge export --target onnx --int8"),
     (transcribe, "whisperq-edge transcribe meeting.flac --format srt --output-dir subtitles"),
+    (adopt, "whisperq-edge adopt whisper-tiny-ONNX --variant int8 --model openai/whisper-tiny"),
     (verify, "whisperq-edge verify exports/tiny-onnx-int8"),
     (models, "whisperq-edge models tiny"),
+    (targets, "whisperq-edge targets"),
     (doctor, "whisperq-edge doctor --json"),
     (settings, "whisperq-edge settings"),
 ):

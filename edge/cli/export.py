@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
 
-from ..errors import WhisperqError
-from .export_index import data_folder, record_export
+from ..errors import ConfigError
+from .export_all import ALL, export_all
+from .export_index import data_folder, record_finished
+from .gate_report import print_gate
 from .option_values import window_lengths
 from .parity_report import print_parity, size_text
-from .precision import make_recipe, recipe_name
+from .precision import make_recipe, pick_precision, recipe_name
 from .screen import Screen
 
 if TYPE_CHECKING:
     from ..artifact import Artifact
+    from ..evaluation.plan import Wish
     from ..types import PrecisionName
 
 BUNDLED = "demo"
@@ -28,7 +30,9 @@ PART_HELP = "Weights of the {}, PRECISION[:BLOCK], such as int8 or int4:32."
 
 def export(
     ctx: typer.Context,
-    target: Annotated[str, typer.Option(help="Format to write.")] = "onnx",
+    target: Annotated[
+        str, typer.Option(help="Format to write; `all` for every one that is installed.")
+    ] = "onnx",
     model: Annotated[
         str,
         typer.Option(
@@ -43,6 +47,10 @@ def export(
     ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the artifact.")
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "int8", "int4", "fp16", "fp32"] | None,
+        typer.Option(help="Of the weights; auto measures what each layer bears."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit weights; the default.")] = False,
     int4: Annotated[bool, typer.Option("--int4", help="4-bit weights, 8-bit head.")] = False,
@@ -64,8 +72,15 @@ def export(
         str | None,
         typer.Option(help="Fixed windows in seconds, such as 5,10,30, where a target needs them."),
     ] = None,
+    soc: Annotated[
+        str | None,
+        typer.Option(help="Qualcomm chips to compile for as well, such as SM8550,SM8650."),
+    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Skip the comparison with the reference.")
+    ] = False,
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Keep an artifact that the gate refuses.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -73,40 +88,59 @@ def export(
 
     Without --model it exports the small English model that comes with the package.
     """
+    from ..evaluation.plan import Job, Wish, folder_name
+
     flags: dict[PrecisionName, bool] = {"int8": int8, "int4": int4, "fp16": fp16, "fp32": fp32}
-    chosen = [name for name, given in flags.items() if given]
+    chosen = pick_precision(precision, flags)
     recipe = make_recipe(chosen, quant_block, quant_encoder, quant_decoder, quant_head)
-
-    from ...exporters import ExportRequest, check_offer, exporter_for
-    from ...models.checkpoint import load_checkpoint
-    from ..evaluation.export import export as run_export
-
-    # What cannot be done shows before a long download.
-    layout = "portable" if portable else layout
-    lengths = window_lengths(windows)
-    check_offer(target, layout, recipe, lengths)
-    exporter_for(target)
+    if no_verify and (allow_loss or recipe is None):
+        other = "--allow-loss" if allow_loss else "--precision auto"
+        raise ConfigError(f"{other} needs what --no-verify leaves out; give one of them")
+    wish = Wish(
+        model,
+        revision,
+        offline,
+        recipe,
+        recipe_name(recipe) if recipe else chosen,
+        "portable" if portable else layout,
+        window_lengths(windows),
+        tuple(name.strip().upper() for name in soc.split(",")) if soc else (),
+        verify=not no_verify,
+        allow_loss=allow_loss,
+    )
     screen: Screen = ctx.obj
     if model == BUNDLED:
         screen.note("exporting the bundled demo model (English commands; --model picks another)")
+    artifacts = data_folder() / "artifacts"
+    if target == ALL:
+        export_all(screen, wish, output or artifacts, as_json=as_json)
+        return
+    _check_possible(target, wish)  # before a long download
     began = time.perf_counter()
     with screen.progress() as progress:
-        checkpoint = load_checkpoint(model, revision=revision, offline=offline, progress=progress)
+        checkpoint = wish.checkpoint(progress)
         screen.detail(f"{checkpoint.name}: {checkpoint.dimensions}, licence {checkpoint.licence}")
-        request = ExportRequest(checkpoint, recipe, layout, lengths)
-        folder = output or _default_output(checkpoint.name, target, recipe_name(recipe), layout)
-        artifact = run_export(target, request, folder, verify=not no_verify, progress=progress)
+        folder = output or artifacts / folder_name(checkpoint.name, target, wish)
+        artifact = Job(target, wish, folder).run(progress, checkpoint)
     seconds = time.perf_counter() - began
-    try:
-        record_export(artifact.folder)
-    except (WhisperqError, OSError) as error:
-        screen.note(f"the export is not listed for transcribe, name it with --artifact: {error}")
+    record_finished(screen, artifact.folder)
     _report(screen, artifact, seconds, as_json)
 
 
-def _default_output(model: str, target: str, precision: str, layout: str) -> Path:
-    words = [re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name), target, precision]
-    return data_folder() / "artifacts" / "-".join(words + [layout] * (layout != "native"))
+def _check_possible(target: str, wish: Wish) -> None:
+    """Refuse what the target does not offer.
+
+    Raises:
+        UnknownNameError: There is no such target or layout.
+        UnsupportedPrecisionError: The layout has no such precision, or none to choose from.
+        MissingDependencyError: The target's library is not installed.
+    """
+    from ...exporters import check_offer, exporter_for
+    from ..evaluation.mixture import Ladder
+
+    recipe = wish.recipe or Ladder.for_target(target, wish.layout).lowest
+    check_offer(target, wish.layout, recipe, wish.windows)
+    exporter_for(target)
 
 
 def _report(screen: Screen, artifact: Artifact, seconds: float, as_json: bool) -> None:
@@ -117,9 +151,13 @@ def _report(screen: Screen, artifact: Artifact, seconds: float, as_json: bool) -
             "bytes": artifact.size,
             "quantization": manifest.quantization,
             "parity": manifest.parity,
+            "verdict": manifest.verdict,
+            "speed": manifest.speed,
+            "choice": manifest.choice,
             "seconds": round(seconds, 3),
         }
         typer.echo(msgspec.json.encode(record).decode())
         return
     print_parity(screen, manifest, manifest.parity)
+    print_gate(screen, manifest)
     typer.echo(f"{size_text(artifact.size)} in {artifact.folder}, made in {seconds:.1f} s")

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from platformdirs import user_data_path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, WhisperqError
+from .screen import Screen
 
 DATA_VARIABLE = "WHISPERQ_EDGE_DATA"
 
@@ -38,6 +39,14 @@ def record_export(artifact: Path) -> None:
         temporary = folder / ".exports.json.tmp"
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode([*entries, entry])))
         temporary.replace(_index())
+
+
+def record_finished(screen: Screen, artifact: Path) -> None:
+    """Put an artifact on the list; that it cannot be is no failure of the export."""
+    try:
+        record_export(artifact)
+    except (WhisperqError, OSError) as error:
+        screen.note(f"the export is not listed for transcribe, name it with --artifact: {error}")
 
 
 def newest_export() -> Path | None:

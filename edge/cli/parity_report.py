@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,15 +10,23 @@ import typer
 from .screen import Screen
 
 if TYPE_CHECKING:
-    from ..artifact import Manifest, Parity
+    from ..artifact import Manifest
+    from ..parity import Parity
 
 
 def print_parity(screen: Screen, manifest: Manifest, parity: Parity | None) -> None:
     """Print the precision of every part, and what was measured of those that were compared."""
-    weights = {part: str(stored) for part, stored in manifest.quantization.items()}
+    weights = weights_by_part(manifest)
     if parity is None:
         screen.table(("part", "weights"), list(weights.items()))
         typer.echo("not verified")
+        return
+    if parity.token_agreement is None and parity.n_words:
+        screen.table(("part", "weights"), list(weights.items()))
+        typer.echo(
+            f"words alone were judged: error rate {parity.wer:.2%} over {parity.n_words} words in "
+            f"{parity.n_recordings} recordings"
+        )
         return
     from ..artifact import PLAIN_DECODER
 
@@ -34,7 +43,26 @@ def print_parity(screen: Screen, manifest: Manifest, parity: Parity | None) -> N
         )
         rows.append((name, weights[stored_as], *numbers))
     screen.table(("part", "weights", "cosine", "relative error", "max error"), rows)
+    if parity.token_agreement is None:
+        typer.echo("words not judged: another program decodes what this encodes")
+        return
     typer.echo(f"token agreement {parity.token_agreement:.2%}; {_words(parity)}")
+
+
+def weights_by_part(manifest: Manifest) -> dict[str, str]:
+    """How the weights of each part are stored, and how many matrices differ from that."""
+    from ...models.quantize import PARTS, part_of
+
+    table = manifest.quantization
+    others = Counter((part_of(name), stored) for name, stored in table.items() if name not in PARTS)
+    return {
+        part: ", ".join(
+            [str(table[part])]
+            + [f"{n} in {stored}" for (owner, stored), n in others.items() if owner == part]
+        )
+        for part in PARTS
+        if part in table
+    }
 
 
 def _words(parity: Parity) -> str:

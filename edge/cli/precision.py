@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast, get_args
 
 from ..errors import ConfigError, UnknownNameError
@@ -11,19 +12,37 @@ if TYPE_CHECKING:
     from ..types import Precision, PrecisionName
 
 
+AUTO = "auto"
+
+
+def pick_precision(name: str | None, flags: Mapping[PrecisionName, bool]) -> str:
+    """The one precision that ``--precision`` or a flag names; int8 where nothing does.
+
+    Raises:
+        ConfigError: There are several.
+    """
+    given = [flag for flag, is_given in flags.items() if is_given]
+    if name is not None and name not in given:
+        given = [*given, cast("PrecisionName", name)]
+    if len(given) > 1:
+        words = [f"--{flag}" if flags.get(flag) else f"--precision {flag}" for flag in given]
+        raise ConfigError(f"{' and '.join(words)} exclude each other; give one precision")
+    return given[0] if given else "int8"
+
+
 def make_recipe(
-    chosen: list[PrecisionName],
+    chosen: str,
     block: int | None,
     encoder: str | None,
     decoder: str | None,
     head: str | None,
-) -> Recipe:
-    """The recipe that the options ask for; int8 where they ask for nothing.
+) -> Recipe | None:
+    """The recipe that the options ask for; None where measurement is to choose.
 
     Args:
-        chosen: The precisions whose flag was given; at most one may be.
-        block: Inputs that share a scale, in every part that this flag sets.
-        encoder: ``PRECISION[:BLOCK]`` of this part, instead of the flag's.
+        chosen: As ``pick_precision`` gives it.
+        block: Inputs that share a scale, in every part that this precision is for.
+        encoder: ``PRECISION[:BLOCK]`` of this part, instead of that precision.
         decoder: Likewise.
         head: Likewise.
 
@@ -33,10 +52,11 @@ def make_recipe(
     """
     from ...models.quantize import Recipe
 
-    if len(chosen) > 1:
-        flags = " and ".join(f"--{name}" for name in chosen)
-        raise ConfigError(f"{flags} exclude each other; give one precision")
-    base = Recipe.of(chosen[0] if chosen else "int8", block)
+    if chosen == AUTO:
+        if block or encoder or decoder or head:
+            raise ConfigError("--precision auto chooses by itself; leave the --quant options out")
+        return None
+    base = Recipe.of(cast("PrecisionName", chosen), block)
     return Recipe(
         encoder=parse_precision(encoder) if encoder else base.encoder,
         decoder=parse_precision(decoder) if decoder else base.decoder,

@@ -38,6 +38,11 @@ class Screen:
         logger.handlers = [handler]
         logger.setLevel(level)
 
+    @property
+    def draws(self) -> bool:
+        """Whether progress is drawn rather than told."""
+        return sys.stderr.isatty() and not self.quiet
+
     def note(self, text: str) -> None:
         """Say on stderr what happened."""
         if not self.quiet:
@@ -65,7 +70,7 @@ class Screen:
     @contextmanager
     def progress(self) -> Iterator[Progress]:
         """Draw how far a job is, with the time left, while the block runs."""
-        if self.quiet or not sys.stderr.isatty():
+        if not self.draws:
             yield self._stages_only()
             return
         from rich.console import Console

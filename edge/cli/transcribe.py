@@ -145,6 +145,8 @@ def transcribe(
     )
     output = TranscriptOutput.of(output_format, output_dir, [stem_of(name) for name in recordings])
     found = _open_artifact(screen, artifact)
+    if found.manifest.refusal is not None:
+        screen.note(f"warning: the gate refused this artifact: {found.manifest.refusal}")
     from ...runtimes import open_session
 
     open_it = partial(open_session, found, threads, device=device, provider=provider)

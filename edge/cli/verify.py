@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from .gate_report import print_gate
 from .parity_report import print_parity
 from .screen import Screen
 
@@ -22,7 +23,7 @@ def verify(
     Past the tolerance that the artifact was made with, the exit status is 4.
     """
     from ..artifact import Artifact
-    from ..evaluation.verify import check
+    from ..evaluation.gate import check
     from ..evaluation.verify import verify as compare
 
     screen: Screen = ctx.obj
@@ -35,9 +36,12 @@ def verify(
             "artifact": str(artifact),
             "parity": parity,
             "tolerance": found.manifest.tolerance,
+            "verdict": found.manifest.verdict,
         }
         typer.echo(msgspec.json.encode(record).decode())
     else:
         print_parity(screen, found.manifest, parity)
+        print_gate(screen, found.manifest)
     check(parity, found.manifest.tolerance)
-    screen.note("within tolerance")
+    if parity.parts:
+        screen.note("within tolerance")

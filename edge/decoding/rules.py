@@ -62,7 +62,8 @@ class TimestampRules(LogitRule):
 
     def __init__(self, tokenizer: Tokenizer, latest_first: int) -> None:
         self._eot = tokenizer.eot
-        self._begin = tokenizer.timestamp_begin
+        self._begin, self._end = tokenizer.timestamp_begin, tokenizer.timestamp_end
+        self._is_time = tokenizer.is_time
         self._latest_first = latest_first
 
     def apply(self, logits: FloatArray, sampled: Sequence[Sequence[int]]) -> None:
@@ -75,21 +76,22 @@ class TimestampRules(LogitRule):
                 row[self._begin + self._latest_first + 1 :] = _FORBIDDEN
 
     def _continue(self, row: FloatArray, tokens: Sequence[int]) -> None:
-        timestamps = row[self._begin :]
-        after_timestamp = tokens[-1] >= self._begin
-        after_pair = after_timestamp and (len(tokens) < 2 or tokens[-2] >= self._begin)
+        # A fine-tune's own tokens lie behind the timestamps.
+        text, timestamps, added = np.split(row, [self._begin, self._end])
+        after_timestamp = self._is_time(tokens[-1])
+        after_pair = after_timestamp and (len(tokens) < 2 or self._is_time(tokens[-2]))
         if after_pair:  # the next segment must begin with text
             timestamps[:] = _FORBIDDEN
             return
         if after_timestamp:  # a segment ended: another one starts, or the text is over
-            row[: self._eot] = _FORBIDDEN
-        last = next((token for token in reversed(tokens) if token >= self._begin), None)
+            text[: self._eot] = added[:] = _FORBIDDEN
+        last = next((token for token in reversed(tokens) if self._is_time(token)), None)
         if last is not None:
             # The next segment may start where the last one ended, but none may be empty.
             earliest = last - self._begin + (0 if after_timestamp else 1)
             timestamps[:earliest] = _FORBIDDEN
-        if _outweighs(timestamps, float(row[: self._begin].max())):
-            row[: self._begin] = _FORBIDDEN
+        if _outweighs(timestamps, float(max(text.max(), added.max(initial=-np.inf)))):
+            text[:] = added[:] = _FORBIDDEN
 
 
 def _outweighs(timestamps: FloatArray, best_text: float) -> bool:
@@ -114,7 +116,8 @@ def suppressed_tokens(
     Args:
         wanted: Ids, or -1 for the checkpoint's list.
         default: That list.
-        tokenizer: Its control tokens are always among them, the end of the text never.
+        tokenizer: Its control tokens are always among them, and so are ids without a meaning; the
+            end of the text never.
         n_vocab: The size of the vocabulary.
 
     Raises:
@@ -128,5 +131,5 @@ def suppressed_tokens(
         )
     if DEFAULT_TOKENS in wanted:
         tokens.update(default)
-    tokens.update(tokenizer.control_tokens)
+    tokens.update(tokenizer.control_tokens, range(tokenizer.n_tokens, n_vocab))
     return {token for token in tokens if token != tokenizer.eot and token < n_vocab}

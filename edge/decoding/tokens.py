@@ -11,13 +11,15 @@ from ..errors import ArtifactError
 from ..types import POSITIONS_PER_SECOND, GenerationSettings
 
 SECONDS_PER_TIMESTAMP = 1 / POSITIONS_PER_SECOND
+N_TIMESTAMPS = 1501  # 0.00 s to 30.00 s
 
 
 class Tokenizer:
     """Encodes and decodes text, and knows the special tokens of its vocabulary.
 
     All three vocabularies work (English-only, 99 and 100 languages): tokens are found by name.
-    Special tokens start at ``eot`` and timestamps at ``timestamp_begin``; all below is text.
+    Special tokens start at ``eot`` and timestamps at ``timestamp_begin``; all below is text, and so
+    is what a fine-tune added behind the timestamps.
 
     Args:
         content: A ``tokenizer.json`` of the Hugging Face layout.
@@ -30,6 +32,8 @@ class Tokenizer:
         no_speech: Its probability after ``sot`` says that nobody speaks.
         no_timestamps: Ends a prompt that asks for text alone.
         timestamp_begin: The timestamp 0.00 s; each next id is 20 ms later.
+        timestamp_end: The first id behind the timestamps.
+        n_tokens: Ids that mean something; a padded embedding has more rows.
         language_tokens: The token of each language code, in the model's order.
 
     Raises:
@@ -45,6 +49,14 @@ class Tokenizer:
         self.no_timestamps = self._id("notimestamps")
         # Older files stop here: the timestamps are defined by their place, not by an entry.
         self.timestamp_begin = self.no_timestamps + 1
+        self.timestamp_end = self.timestamp_begin + N_TIMESTAMPS
+        behind = {
+            token: added
+            for token, added in self._tokenizer.get_added_tokens_decoder().items()
+            if token >= self.timestamp_end
+        }
+        self.n_tokens = max(behind, default=self.timestamp_end - 1) + 1
+        self._added = {token for token, added in behind.items() if not added.special}
         self.language_tokens = {code: self._id(code) for code in generation.languages}
         self.task_tokens = {task: self._id(task) for task in ("transcribe", "translate")}
         self._sot_lm = self._id("startoflm")
@@ -73,15 +85,23 @@ class Tokenizer:
         starts = (self.sot, self.sot_prev, self._sot_lm)
         return (*starts, *self.task_tokens.values(), self.no_speech)
 
+    def is_text(self, token: int) -> bool:
+        """Whether an id spells something."""
+        return token < self.eot or token in self._added
+
+    def is_time(self, token: int) -> bool:
+        """Whether an id is a timestamp."""
+        return self.timestamp_begin <= token < self.timestamp_end
+
     def encode(self, text: str) -> list[int]:
         """Ids of a text; special tokens spelt out in it are left out, not obeyed."""
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return [token for token in ids if token < self.eot]
+        return [token for token in ids if self.is_text(token)]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of ids, without special tokens and timestamps; unfinished bytes give U+FFFD."""
         text: str = self._tokenizer.decode(
-            [token for token in tokens if token < self.eot], skip_special_tokens=False
+            [token for token in tokens if self.is_text(token)], skip_special_tokens=False
         )
         return text
 
@@ -90,7 +110,7 @@ class Tokenizer:
         pieces: list[str] = []
         text: list[int] = []
         for token in tokens:
-            if token >= self.timestamp_begin:
+            if self.is_time(token):
                 pieces += [self.decode(text), f"<|{self.seconds(token):.2f}|>"]
                 text = []
             else:

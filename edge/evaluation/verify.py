@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from ...exporters import exporter_for
 from ...models.parameters import Parameters
 from ...runtimes import open_session
 from ...runtimes.run_reference import ReferenceSession
-from ..artifact import TOKENIZER, Artifact, Manifest, Parity, PartParity, Tolerance
-from ..audio.mel import log_mel
+from ..artifact import TOKENIZER, Artifact
 from ..decoding.decoder import Decoder
-from ..decoding.options import DecodingOptions
 from ..decoding.tokens import Tokenizer
-from ..errors import ParityError
-from ..transcription.windows import short_context
-from ..types import (
-    FRAMES_PER_POSITION,
-    HOP_LENGTH,
-    FloatArray,
-    PrecisionName,
-    Progress,
-    Session,
-    no_progress,
-)
+from ..parity import Parity, PartParity
+from ..types import FloatArray, Progress, Session, no_progress
 from .blas import one_blas_thread
+from .listening import Heard
+from .loss import LossMeter
+from .originals import count_words, original_parameters
 from .recordings import LabelledRecording, bundled_recordings
+from .teacher import OPTIONS, features, forced_logits, n_recordings
 from .words import word_error_rate
 
-# What an artifact may differ by, for the coarsest precision in it.
-TOLERANCES: Mapping[PrecisionName, Tolerance] = {
-    "fp32": Tolerance(relative_error=1e-4, token_disagreement=0.0, wer_increase=0.01),
-    "fp16": Tolerance(relative_error=1e-4, token_disagreement=0.0, wer_increase=0.01),
-    "int8": Tolerance(relative_error=1e-3, token_disagreement=0.02, wer_increase=0.03),
-    "int4": Tolerance(relative_error=1e-3, token_disagreement=0.02, wer_increase=0.1),
-}
-
-SENSITIVITY_FACTOR = 3  # leaves room for chance, and none for a wrong scale or a lost bias
-MAX_TOKENS = 24  # of a recording; the bundled ones have at most 20 words
-COMPARED_TOKENS = 6  # of them beside the reference
-# NumPy runs every parameter once per token: as many recordings as keep an export brief.
-PARAMETERS_TIMES_RECORDINGS = 2e8
-MIN_RECORDINGS, MAX_RECORDINGS = 4, 30
+COMPARED_TOKENS = 6  # of a recording beside the reference
 COMPARED_SHARE = 2  # every second recording beside the reference; the words of all are counted
-# Words that may be lost on however few recordings: large models are judged on about 40 words, where
-# two or three go either way with any rounding.
-CHANCE_WORDS = 3
-_OPTIONS = DecodingOptions(language="en", without_timestamps=True, sample_len=MAX_TOKENS)
 
 
 @one_blas_thread()
-def verify(artifact: Artifact, *, progress: Progress = no_progress) -> Parity:
+def verify(
+    artifact: Artifact, *, heard: Sequence[Heard] = (), progress: Progress = no_progress
+) -> Parity:
     """Compare an artifact with the reference that holds the same integers.
 
     Encoder and decoder are judged apart: the reference decoder goes on from the artifact's own
@@ -60,20 +39,29 @@ def verify(artifact: Artifact, *, progress: Progress = no_progress) -> Parity:
 
     Args:
         artifact: A complete one; its manifest may lack the parity.
+        heard: What the unquantized checkpoint made of the recordings, where it is at hand.
+            (Adopted graphs have no other reference than their checkpoint; without one, words are
+            all that is judged.)
         progress: Told the share of recordings done.
 
     Returns:
-        What was measured; ``wer_reference`` is that of the export, if it was verified.
+        What was measured. What the precision costs is that of the export, if it was verified and
+        nothing is given to compare with.
 
     Raises:
         ArtifactError: It cannot be opened.
         MissingDependencyError: A library that verifying needs is not installed.
     """
     manifest = artifact.manifest
-    parameters = exporter_for(manifest.target).read_parameters(artifact.folder, manifest)
+    if manifest.adopted and not manifest.adopted.checkpoint:
+        return count_words(artifact, progress)
+    parameters = original_parameters(artifact)
     tokenizer = Tokenizer.read(artifact.folder / TOKENIZER, manifest.generation)
     recordings = list(bundled_recordings(n_recordings(parameters)))
-    decoders = [name for name in manifest.graphs if name != "encoder"]
+    given: Sequence[Heard | None] = heard or [None] * len(recordings)
+    decoders = manifest.decoders
+    if not decoders:
+        return _encoder_alone(artifact, parameters, recordings, progress)
     trials: dict[str, _Trial] = {}
     for i, name in enumerate(decoders):
         trial = trials[name] = _Trial()
@@ -82,77 +70,72 @@ def verify(artifact: Artifact, *, progress: Progress = no_progress) -> Parity:
             reference = ReferenceSession(
                 parameters, manifest.dimensions, manifest.generation, rules
             )
-            writer = Decoder(session, tokenizer, manifest.generation, _OPTIONS)
-            for k, recording in enumerate(recordings):
+            writer = Decoder(session, tokenizer, manifest.generation, OPTIONS)
+            for k, (recording, said) in enumerate(zip(recordings, given, strict=True)):
                 progress("verify", (i + k / len(recordings)) / len(decoders))
-                trial.run(writer, reference, recording, compare=k % COMPARED_SHARE == 0)
+                text = trial.write(writer, recording)
+                if k % COMPARED_SHARE == 0:
+                    trial.compare(writer, reference, text, encoder=i == 0)
+                if said is not None:
+                    trial.read(session, said)
     progress("verify", 1.0)
     truths = [recording.text for recording in recordings]
-    wer = max(word_error_rate(truths, trial.texts) for trial in trials.values())
     parts = {"encoder": trials[decoders[0]].encoder.result()}
-    return Parity(
+    before = manifest.parity
+    parity = Parity(
         parts={**parts, **{name: trial.decoder.result() for name, trial in trials.items()}},
         token_agreement=min(trial.token_agreement() for trial in trials.values()),
-        wer=wer,
-        wer_reference=manifest.parity.wer_reference if manifest.parity else None,
+        wer=max(word_error_rate(truths, trial.texts) for trial in trials.values()),
+        wer_reference=before.wer_reference if before else None,
         n_recordings=len(recordings),
         n_words=sum(len(truth.split()) for truth in truths),
+        weights=before.weights if before else None,
+        loss=before.loss if before else None,
+    )
+    if not heard:
+        return parity
+    losses = (trial.loss.result() for trial in trials.values())
+    return msgspec.structs.replace(
+        parity,
+        wer_reference=word_error_rate(truths, [said.text for said in heard]),
+        loss=max(losses, key=lambda loss: loss.divergence),
     )
 
 
-def check(parity: Parity, tolerance: Tolerance) -> None:
-    """Refuse what differs too much.
-
-    Raises:
-        ParityError: Names the first limit that is broken.
-    """
-    for name, part in parity.parts.items():
-        allowed = tolerance.relative_error + SENSITIVITY_FACTOR * part.sensitivity
-        if not part.relative_error <= allowed:  # a NaN is refused too
-            raise ParityError(name, "relative error", part.relative_error, allowed)
-    disagreement = 1 - parity.token_agreement
-    if not disagreement <= tolerance.token_disagreement:
-        raise ParityError(
-            "decoder", "share of other tokens", disagreement, tolerance.token_disagreement
-        )
-    if parity.wer_reference is None or not parity.judges_words:
-        return
-    increase = parity.wer - parity.wer_reference
-    allowed = max(tolerance.wer_increase, CHANCE_WORDS / parity.n_words)
-    if not increase <= allowed:
-        raise ParityError("words", "rise of the error rate", increase, allowed)
-
-
-@one_blas_thread()
-def reference_wer(
+def _encoder_alone(
+    artifact: Artifact,
     parameters: Parameters,
-    manifest: Manifest,
-    tokenizer: Tokenizer,
-    progress: Progress = no_progress,
-) -> float:
-    """Word error rate of the unquantized checkpoint, on the recordings that ``verify`` uses.
+    recordings: Sequence[LabelledRecording],
+    progress: Progress,
+) -> Parity:
+    """Compare what another program decodes; nobody here can say what words it makes of it."""
+    manifest, found = artifact.manifest, _Comparison()
+    with open_session(artifact, threads=1) as session:
+        rules = session.facts.activations
+        reference = ReferenceSession(parameters, manifest.dimensions, manifest.generation, rules)
+        for k, recording in enumerate(recordings):
+            progress("verify", k / len(recordings))
+            mel = features(recording, session.contexts, session.dimensions.n_mels)
+            session.encode(mel)
+            window = session.window()
+            found.add(window, *_windows(reference, mel, window))
+    progress("verify", 1.0)
+    return Parity(
+        parts={"encoder": found.result()},
+        token_agreement=None,
+        wer=0.0,
+        wer_reference=None,
+        n_recordings=len(recordings),
+        n_words=0,
+        weights=manifest.parity.weights if manifest.parity else None,
+    )
 
-    Args:
-        parameters: In fp32.
-        manifest: Of an artifact of the same checkpoint.
-        tokenizer: Of the same checkpoint.
-        progress: Told the share of recordings done.
-    """
-    session = ReferenceSession(parameters, manifest.dimensions, manifest.generation)
-    decoder = Decoder(session, tokenizer, manifest.generation, _OPTIONS)
-    recordings = list(bundled_recordings(n_recordings(parameters)))
-    texts = []
-    for k, recording in enumerate(recordings):
-        progress("judge the checkpoint", k / len(recordings))
-        session.encode(_features(recording, session))
-        texts.append(decoder.decode(decoder.begin(decoder.detect_language()), 0.0).text)
-    return word_error_rate([recording.text for recording in recordings], texts)
 
+class Written(NamedTuple):
+    """What an artifact heard, and the text that it wrote."""
 
-def n_recordings(parameters: Parameters) -> int:
-    """How many recordings a model of this size is judged on."""
-    n = PARAMETERS_TIMES_RECORDINGS / parameters.size
-    return int(np.clip(n, MIN_RECORDINGS, MAX_RECORDINGS))
+    mel: FloatArray
+    tokens: tuple[int, ...]
 
 
 class _Trial:
@@ -161,42 +144,55 @@ class _Trial:
     Attributes:
         encoder: The encoder graph's differences.
         decoder: The decoder graph's.
+        loss: Of both together, from the unquantized checkpoint.
         texts: What was recognized.
     """
 
     def __init__(self) -> None:
         self.encoder, self.decoder = _Comparison(), _Comparison()
+        self.loss = LossMeter()
         self._leads: list[float] = []
         self._noise = 0.0
         self.texts: list[str] = []
 
-    def run(
-        self,
-        writer: Decoder,
-        reference: ReferenceSession,
-        recording: LabelledRecording,
-        *,
-        compare: bool,
-    ) -> None:
-        """Transcribe one recording and, if wanted, compare the numbers behind its text."""
-        session, tokenizer = writer.session, writer.tokenizer
-        mel = _features(recording, session)
+    def write(self, writer: Decoder, recording: LabelledRecording) -> Written:
+        """Transcribe one recording."""
+        session = writer.session
+        mel = features(recording, session.contexts, session.dimensions.n_mels)
         session.encode(mel)
         result = writer.decode(writer.begin(writer.detect_language()), 0.0)
         self.texts.append(result.text)
-        if not compare:
-            return
+        return Written(mel, result.tokens)
+
+    def compare(
+        self, writer: Decoder, reference: ReferenceSession, written: Written, *, encoder: bool
+    ) -> None:
+        """Compare the numbers behind what was just written.
+
+        Args:
+            writer: Its session holds the window still.
+            reference: The same integers.
+            written: What it wrote.
+            encoder: Whether to compare the window too; it is the same with every decoder.
+        """
+        session = writer.session
         window = session.window()
-        self.encoder.add(window, *_windows(reference, mel))
-        prompt = tokenizer.start_sequence("transcribe", "en", without_timestamps=True)
-        tokens = [*prompt, *result.tokens[:COMPARED_TOKENS]]
+        if encoder:
+            self.encoder.add(window, *_windows(reference, written.mel, window))
+        prompt = writer.tokenizer.start_sequence("transcribe", "en", without_timestamps=True)
+        tokens = [*prompt, *written.tokens[:COMPARED_TOKENS]]
         session.rewind(0)
-        ours = _forced(session, tokens, len(prompt))
+        ours = forced_logits(session, tokens, len(prompt))
         theirs, noisy = _logits(reference, window, tokens, len(prompt))
         self.decoder.add(ours, theirs, noisy)
         rows = np.arange(len(ours))
         self._leads += (theirs.max(1) - theirs[rows, ours.argmax(1)]).tolist()
         self._noise = max(self._noise, float(np.abs(noisy - theirs).max()))
+
+    def read(self, session: Session, said: Heard) -> None:
+        """Read what the checkpoint wrote; the same recording is encoded already."""
+        session.rewind(0)
+        self.loss.add(forced_logits(session, said.tokens, said.n_prompt), said.logits)
 
     def token_agreement(self) -> float:
         """Share of tokens that the reference chooses too.
@@ -236,19 +232,16 @@ def _energy(x: FloatArray) -> float:
     return float(np.vdot(x, x.astype(np.float64)))
 
 
-def _features(recording: LabelledRecording, session: Session) -> FloatArray:
-    n_positions = short_context(session.contexts, len(recording.samples) // HOP_LENGTH)
-    n_frames = n_positions * FRAMES_PER_POSITION
-    return log_mel(recording.samples, session.dimensions.n_mels, n_frames)
-
-
-def _windows(reference: ReferenceSession, mel: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The reference's encoded window, and the same under float noise."""
+def _windows(
+    reference: ReferenceSession, mel: FloatArray, like: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The reference's encoded window, of the same kind as another, and that under float noise."""
+    window = reference.window if like.ndim == 4 else reference.encoded
     reference.encode(mel)
-    window = reference.window()
+    exact = window()
     with reference.float_noise():
         reference.encode(mel)
-    return window, reference.window()
+    return exact, window()
 
 
 def _logits(
@@ -256,13 +249,7 @@ def _logits(
 ) -> tuple[FloatArray, FloatArray]:
     """The reference decoder's logits on a window, and the same under float noise."""
     reference.adopt(window)
-    logits = _forced(reference, tokens, n_prompt)
+    logits = forced_logits(reference, tokens, n_prompt)
     reference.adopt(window)
     with reference.float_noise():
-        return logits, _forced(reference, tokens, n_prompt)
-
-
-def _forced(session: Session, tokens: Sequence[int], n_prompt: int) -> FloatArray:
-    """Logits after the prompt and after every token of a given text: (n_text + 1, n_vocab)."""
-    steps = [tokens[:n_prompt], *([token] for token in tokens[n_prompt:])]
-    return np.concatenate([session.step(np.array([step], np.int64)).copy() for step in steps])
+        return logits, forced_logits(reference, tokens, n_prompt)

@@ -96,7 +96,7 @@ def cut(tokens: Sequence[int], tokenizer: Tokenizer, n_frames: int) -> Cut:
         n_frames: Sound in the window, in mel frames.
     """
     tokens = tuple(tokens)
-    is_time = [token >= tokenizer.timestamp_begin for token in tokens]
+    is_time = [tokenizer.is_time(token) for token in tokens]
     ends = [index + 1 for index, pair in enumerate(pairwise(is_time)) if all(pair)]
     if not ends:
         return Cut((_whole(tokens, tokenizer, n_frames),), n_frames)
@@ -115,6 +115,7 @@ def cut(tokens: Sequence[int], tokenizer: Tokenizer, n_frames: int) -> Cut:
 
 
 def _whole(tokens: tuple[int, ...], tokenizer: Tokenizer, n_frames: int) -> Piece:
-    times = [token for token in tokens if token > tokenizer.timestamp_begin]
-    end_s = tokenizer.seconds(times[-1]) if times else n_frames / FRAMES_PER_SECOND
+    later = (token for token in reversed(tokens) if token != tokenizer.timestamp_begin)
+    last = next((token for token in later if tokenizer.is_time(token)), None)
+    end_s = n_frames / FRAMES_PER_SECOND if last is None else tokenizer.seconds(last)
     return Piece(0.0, end_s, tokens)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from whisperq_edge.edge.artifact import PLAIN_DECODER, Artifact
 from whisperq_edge.edge.cli.precision import parse_precision
 from whisperq_edge.edge.evaluation.export import export
 from whisperq_edge.exporters import TARGETS, ExportRequest, exporter_for
+from whisperq_edge.exporters.targets import Layout
 from whisperq_edge.models.checkpoint import Checkpoint, load_checkpoint
+from whisperq_edge.models.parameters import Parameters, prepare
 from whisperq_edge.models.quantize import Recipe
 from whisperq_edge.runtimes import open_session
 from whisperq_edge.runtimes.run_reference import ReferenceSession
@@ -47,10 +51,21 @@ FORMS = {
         for precision in offer.precisions
     )
 }
+# Those that another program decodes, and all others.
+ENCODERS = [
+    name for name, form in FORMS.items() if TARGETS[form.target].layouts[form.layout].encoder_only
+]
+DECODING = [name for name in FORMS if name not in ENCODERS]
 # Sessions of the same artifacts with another decoder graph.
 ALTERNATIVES = {"onnx-int8-plain": ("onnx-int8", PLAIN_DECODER)}
+# Targets that compute in halves where the weights are halves.
+IN_HALVES = ("coreml",)
 # Forms that compute in float32 throughout, and agree with the reference to float accuracy.
-EXACT = [name for name, form in FORMS.items() if form.precision in FLOAT]
+EXACT = [
+    name
+    for name, form in FORMS.items()
+    if form.precision in FLOAT and not (form.precision == "fp16" and form.target in IN_HALVES)
+]
 # Where shapes are fixed: short, so that an interpreter in NumPy keeps its pace, and one longer.
 WINDOWS = (100, 250)
 
@@ -61,11 +76,23 @@ def needs(form: str) -> None:
 
 
 @cache
-def miniature() -> Checkpoint:
+def miniature(n_audio_ctx: int = MINIATURE.n_audio_ctx) -> Checkpoint:
     """A random checkpoint with two alignment heads in different layers."""
     folder = Path(mkdtemp(prefix="miniature-"))
     heads = [(1, 1), (0, 0)]
-    return load_checkpoint(write_random_checkpoint(folder, MINIATURE, alignment_heads=heads))
+    dimensions = msgspec.structs.replace(MINIATURE, n_audio_ctx=n_audio_ctx)
+    return load_checkpoint(write_random_checkpoint(folder, dimensions, alignment_heads=heads))
+
+
+def checkpoint(form: str) -> Checkpoint:
+    """What a form is made from: whose whole window is short, where there are whole ones only."""
+    whole = form in FORMS and layout_of(form).windows == "whole"
+    return miniature(WINDOWS[-1]) if whole else miniature()
+
+
+def layout_of(form: str) -> Layout:
+    """The cell of the table of targets that a form is."""
+    return TARGETS[FORMS[form].target].layouts[FORMS[form].layout]
 
 
 @cache
@@ -73,9 +100,24 @@ def artifact(form: str) -> Artifact:
     """An artifact of the miniature; not to be changed."""
     needs(form)
     target, layout, precision = FORMS[form]
-    windows = WINDOWS if TARGETS[target].layouts[layout].windows == "choice" else ()
-    request = ExportRequest(miniature(), recipe(precision), layout, windows)
+    windows = WINDOWS if layout_of(form).windows == "choice" else ()
+    request = ExportRequest(checkpoint(form), recipe(precision), layout, windows)
     return export(target, request, Path(mkdtemp(prefix=form)) / "artifact", verify=False)
+
+
+def n_alignments(form: str) -> int:
+    """What a session gives of the miniature's alignment heads: each, or their mean."""
+    if form in ALTERNATIVES:
+        form = ALTERNATIVES[form][0]
+    if form not in FORMS:
+        return 2
+    return 2 if layout_of(form).alignment == "heads" else 1
+
+
+def prepared(form: str) -> Parameters:
+    """The miniature's parameters in the precision of a form, before a target fits them."""
+    wanted = recipe(FORMS[form].precision)
+    return prepare(checkpoint(form), wanted, encoder_only=layout_of(form).encoder_only)
 
 
 def recipe(precision: str) -> Recipe:
@@ -91,7 +133,10 @@ def session(form: str):
     if form in ALTERNATIVES:
         form, decoder = ALTERNATIVES[form]
         return open_session(artifact(form), threads=1, decoder=decoder)
-    return open_session(artifact(form), threads=1, decoder="decoder")
+    # Where Core ML itself runs, on the one processor that rounds as it is told.
+    core_ml = FORMS[form].target == "coreml" and sys.platform == "darwin"
+    device = "CPU_ONLY" if core_ml else None
+    return open_session(artifact(form), threads=1, decoder="decoder", device=device)
 
 
 def reference(form: str) -> ReferenceSession:
@@ -100,5 +145,6 @@ def reference(form: str) -> ReferenceSession:
     manifest = made.manifest
     parameters = exporter_for(manifest.target).read_parameters(made.folder, manifest)
     graphs = manifest.graphs
-    rules = {**graphs["encoder"].activations, **graphs["decoder"].activations}
+    judged = [graphs[name] for name in ("encoder", "decoder") if name in graphs]
+    rules = {part: rule for graph in judged for part, rule in graph.activations.items()}
     return ReferenceSession(parameters, manifest.dimensions, manifest.generation, rules)

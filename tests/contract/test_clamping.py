@@ -13,7 +13,7 @@ from whisperq_edge.edge.decoding.decoder import Decoder
 from whisperq_edge.edge.decoding.options import DecodingOptions
 from whisperq_edge.edge.decoding.tokens import Tokenizer
 from whisperq_edge.edge.evaluation.recordings import bundled_recordings
-from whisperq_edge.edge.evaluation.verify import _features
+from whisperq_edge.edge.evaluation.teacher import features
 from whisperq_edge.models import parameters as parameters_module
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.parameters import prepare
@@ -85,7 +85,7 @@ def texts(checkpoint, ops):
     decoder = Decoder(session, tokenizer, checkpoint.generation, options)
     found = []
     for recording in bundled_recordings(N_RECORDINGS):
-        session.encode(_features(recording, session))
+        session.encode(features(recording, session.contexts, session.dimensions.n_mels))
         found.append(decoder.decode(decoder.begin(decoder.detect_language()), 0.0).text)
     return found
 

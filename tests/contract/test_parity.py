@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from whisperq_edge.edge.errors import ParityError
-from whisperq_edge.edge.evaluation.verify import check, verify
+from whisperq_edge.edge.evaluation.gate import check
+from whisperq_edge.edge.evaluation.verify import verify
 from whisperq_edge.exporters import exporter_for
-from whisperq_edge.models.parameters import prepare
 from whisperq_edge.models.quantize import QuantizedTensor
 
-from .sessions import EXACT, FORMS, artifact, miniature, recipe
+from .sessions import EXACT, FORMS, artifact, prepared
 
 
 def relative(a, b):
@@ -42,7 +42,7 @@ def test_the_stored_integers_come_back(form):
     made = artifact(form)
     exporter = exporter_for(FORMS[form].target)
     back = exporter.read_parameters(made.folder, made.manifest)
-    wanted = exporter.fitted(prepare(miniature(), recipe(FORMS[form].precision)))
+    wanted = exporter.fitted(prepared(form))
     assert back.matrices.keys() == wanted.matrices.keys()
     for name, matrix in wanted.matrices.items():
         if isinstance(matrix, QuantizedTensor):

@@ -10,7 +10,15 @@ from whisperq_edge.edge.types import AudioContexts
 from whisperq_edge.exporters import TARGETS
 from whisperq_edge.runtimes import RUNTIMES
 
-from .sessions import ALTERNATIVES, EXACT, FORMS, miniature, session
+from .sessions import (
+    ALTERNATIVES,
+    DECODING,
+    EXACT,
+    checkpoint,
+    n_alignments,
+    reference,
+    session,
+)
 
 PROMPT = np.array([[50258, 50259, 50359, 50363]])
 
@@ -29,7 +37,7 @@ def relative(a, b):
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
-@pytest.fixture(params=["reference", *FORMS, *ALTERNATIVES])
+@pytest.fixture(params=["reference", *DECODING, *ALTERNATIVES])
 def opened(request):
     with session(request.param) as opened:
         yield opened
@@ -144,16 +152,19 @@ def test_several_tokens_for_several_hypotheses_on_a_past(exact):
     np.testing.assert_allclose(alignment[:, :, 1:], exact.alignment, atol=1e-6)
 
 
-def test_alignment_is_attention_to_the_window(opened):
+def test_alignment_is_attention_to_the_window(opened, request):
     opened.encode(mel(opened, 75))
     opened.step(PROMPT)
     alignment = opened.alignment
     n_positions = opened.contexts.fit(75)
-    assert alignment.shape == (1, 2, 4, n_positions)
-    np.testing.assert_allclose(alignment.sum(-1), 1, atol=1e-5)
+    n_heads = n_alignments(request.node.callspec.params["opened"])
+    assert alignment.shape == (1, n_heads, 4, n_positions)
+    # A half has eleven bits: weights that are halves add up to one within fewer.
+    in_halves = "float16" in opened.facts.activations.values()
+    np.testing.assert_allclose(alignment.sum(-1), 1, atol=1e-3 if in_halves else 1e-5)
     opened.reorder(np.zeros(3, np.int64))
     opened.step(tokens([1], [2], [3]))
-    assert opened.alignment.shape == (3, 2, 1, n_positions)
+    assert opened.alignment.shape == (3, n_heads, 1, n_positions)
 
 
 def test_alignment_belongs_to_the_last_step(opened):
@@ -166,13 +177,19 @@ def test_alignment_belongs_to_the_last_step(opened):
     assert relative(second[:, :, 0], first[:, :, -1]) > 1e-3
 
 
-def test_window_is_what_the_reference_encodes(opened):
+def test_window_is_what_the_reference_encodes(opened, request):
     opened.encode(mel(opened, 50))
-    window = opened.window()
-    assert window.shape == (4, 2, opened.contexts.fit(50), 32)
-    with session("reference") as reference:
-        reference.encode(mel(opened, 50))
-        assert relative(window, reference.window()) < 0.3  # the right arrays; parity is elsewhere
+    window, n_positions = opened.window(), opened.contexts.fit(50)
+    if window.ndim == 2:  # the encoder's own output, which depends on how its norm is smoothed
+        assert window.shape == (n_positions, 64)
+        with reference(request.node.callspec.params["opened"]) as theirs:
+            theirs.encode(mel(opened, 50))
+            assert relative(window, theirs.encoded()) < 0.3
+        return
+    assert window.shape == (4, 2, n_positions, 32)
+    with session("reference") as theirs:
+        theirs.encode(mel(opened, 50))
+        assert relative(window, theirs.window()) < 0.3  # the right arrays; parity is elsewhere
 
 
 @pytest.mark.parametrize("n_positions", [1, 7, 250, 1500])
@@ -222,8 +239,9 @@ def test_close_twice_and_use_after(opened):
         opened.encode(mel(opened))
 
 
-def test_facts_name_what_runs(opened):
+def test_facts_name_what_runs(opened, request):
     assert opened.facts.runtime
     assert opened.facts.version[0].isdigit()
     assert opened.facts.device == "cpu"
-    assert opened.dimensions == miniature().dimensions
+    dimensions = checkpoint(request.node.callspec.params["opened"]).dimensions
+    assert opened.dimensions == dimensions

@@ -64,7 +64,7 @@ def test_a_flipped_bit_is_found_by_hashing(copy):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"format_version": 2}, "format version is 2, this release reads 1"),
+        ({"format_version": 1}, "format version is 1, this release reads 2"),
         ({"format_version": None}, "format version is None"),
         ({"unheard_of": 1}, "unheard_of"),
         ({"dimensions": {"n_mels": "eighty"}}, r"\$\.dimensions\.n_mels"),

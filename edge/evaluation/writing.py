@@ -1,0 +1,103 @@
+"""An artifact's files, written and read back, before anybody judges how it runs."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ... import __version__
+from ...exporters import Exporter, ExportRequest, target_named
+from ...exporters.exporter import ExportedGraphs
+from ...models.parameters import Observer, prepare
+from ..artifact import FORMAT_VERSION, TOKENIZER, Artifact, Manifest, Source, record_files
+from ..parity import Tolerance
+from ..types import Precision, Progress, no_progress
+from .calibration import calibration_samples
+from .weights import check_stored
+
+
+def write(
+    exporter: Exporter,
+    request: ExportRequest,
+    folder: Path,
+    tolerance: Tolerance,
+    *,
+    progress: Progress = no_progress,
+    observe: Observer | None = None,
+) -> Artifact:
+    """Write everything but the manifest, and see that the weights lie there as they were meant.
+
+    Args:
+        exporter: Of the target.
+        request: What is exported, checked.
+        folder: An empty one.
+        tolerance: For the manifest.
+        progress: Told the stages "quantize" and "write".
+        observe: Shown every matrix as it is quantized.
+
+    Raises:
+        ParityError: The files hold other weights.
+        ExportError: They could not be written.
+    """
+    if exporter.needs_calibration(request) and not request.calibration:
+        request = replace(request, calibration=calibration_samples(request.checkpoint))
+    layout = target_named(exporter.target).layouts[request.layout]
+    prepared = prepare(
+        request.checkpoint,
+        request.recipe,
+        progress,
+        observe,
+        encoder_only=layout.encoder_only,
+    )
+    parameters = exporter.fitted(prepared)
+    del prepared
+    (folder / TOKENIZER).write_bytes(request.checkpoint.tokenizer)
+    graphs = exporter.write(request, parameters, folder, progress)
+    manifest = _manifest(exporter, request, graphs, folder, tolerance)
+    check_stored(exporter.read_parameters(folder, manifest), parameters)
+    return Artifact(folder, manifest)
+
+
+def _manifest(
+    exporter: Exporter,
+    request: ExportRequest,
+    graphs: ExportedGraphs,
+    folder: Path,
+    tolerance: Tolerance,
+) -> Manifest:
+    checkpoint = request.checkpoint
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        source=Source(checkpoint.name, checkpoint.digest, checkpoint.licence, checkpoint.revision),
+        dimensions=checkpoint.dimensions,
+        target=exporter.target,
+        layout=request.layout,
+        quantization=_stored(exporter, request),
+        graphs=dict(graphs.graphs),
+        audio_contexts=graphs.audio_contexts,
+        generation=checkpoint.generation,
+        tolerance=tolerance,
+        parity=None,
+        files=dict(record_files(folder)),
+        tools={**versions(), **graphs.tools},
+    )
+
+
+def _stored(exporter: Exporter, request: ExportRequest) -> dict[str, Precision]:
+    """The precisions of what the artifact holds."""
+    precisions = request.recipe.quantization
+    if not target_named(exporter.target).layouts[request.layout].encoder_only:
+        return precisions
+    return {name: stored for name, stored in precisions.items() if name.startswith("encoder")}
+
+
+def versions() -> Mapping[str, str]:
+    """Of what every export is made with."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"whisperq-edge": __version__, "python": python, "numpy": np.__version__}
