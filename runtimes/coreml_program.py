@@ -87,6 +87,7 @@ class Program:
         for operation in function.operations:
             self._add(operation)
         self.outputs = {name: self._places[name] for name in function.outputs}
+        self._unread = self._last_reads()
 
     def predict(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the function.
@@ -105,8 +106,10 @@ class Program:
             with np.errstate(over="raise", invalid="raise", divide="raise"):
                 for name, kind in self.inputs.items():
                     slots[self._places[name]] = _fed(name, feeds[name], kind)
-                for step in self._steps:
+                for step, unread in zip(self._steps, self._unread, strict=True):
                     _run(step, slots)
+                    for place in unread:
+                        slots[place] = None
         except FloatingPointError as error:
             raise InferenceError(
                 f"a value exceeds its type in the Core ML program: {error}"
@@ -147,6 +150,19 @@ class Program:
             (self._place(name, declared, None), declared) for name, declared in operation.outputs
         )
         self._steps.append(_Step(kernel, reads, writes, kind not in MOVES))
+
+    def _last_reads(self) -> list[list[int]]:
+        """The results that nothing reads after each step: all at once would be gigabytes."""
+        last: dict[int, int] = {}
+        for number, step in enumerate(self._steps):
+            last |= dict.fromkeys((place for place, _ in step.writes), number)
+            for places in step.reads.values():
+                read = places if isinstance(places, list) else [places]
+                last |= {place: number for place in read if place in last}
+        unread: list[list[int]] = [[] for _ in self._steps]
+        for place in last.keys() - self.outputs.values():
+            unread[last[place]].append(place)
+        return unread
 
     def _place(self, name: str, kind: TensorType, value: Array | None) -> int:
         if value is not None and value.shape != kind.shape:
