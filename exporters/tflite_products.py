@@ -93,31 +93,24 @@ class TfliteProducts:
         return self.graph.op("GATHER", [self.graph.constant(values), places], shape, axis=0)
 
     def _blocked_product(self, x: Value, name: str, matrix: QuantizedTensor) -> Value:
-        """See ``tflite_weights`` for the terms; each takes the very same rounded inputs."""
+        """See ``tflite_weights`` for the two terms; both take the very same rounded inputs."""
         arrays = pack_blocks(matrix)
         block, n_blocks = matrix.block, matrix.scales.shape[1]
         n_filled = block * n_blocks - x.shape[-1]
         if n_filled:
             x = self._math.padded(x, len(x.shape) - 1, 0, n_filled)
             self.graph.weight(f"{name}.n_in", arrays["n_in"])
-        terms = [
-            self._fully_connected(x, self._blocks(name, arrays, part, block), BLOCKS_VERSION)
-            for part in ("scales", "rests")
-            if part in arrays
-        ]
+        y = self._fully_connected(x, self._blocks(name, arrays, block), BLOCKS_VERSION)
         if "negatives" in arrays:
             ones = np.eye(n_blocks, dtype=np.int8).repeat(block, axis=1)
             sums = self._fully_connected(x, self.graph.constant(ones, ONE_SCALE), INT8_VERSION)
             negatives = self.floats(f"{name}.negatives", arrays["negatives"])
-            terms.append(self._fully_connected(sums, negatives, FLOAT_VERSION))
-        y, *others = terms
-        for term in others:
-            y = self._math.sum(y, term)
+            y = self._math.sum(y, self._fully_connected(sums, negatives, FLOAT_VERSION))
         return y
 
-    def _blocks(self, name: str, arrays: dict[str, NDArray[Any]], part: str, block: int) -> Value:
-        n_out, n_blocks = arrays[part].shape
-        scales = self.graph.weight(f"{name}.{part}", arrays[part])
+    def _blocks(self, name: str, arrays: dict[str, NDArray[Any]], block: int) -> Value:
+        n_out, n_blocks = arrays["scales"].shape
+        scales = self.graph.weight(f"{name}.scales", arrays["scales"])
         details = {"scales": scales.index, "zero_points": -1, "block_size": block}
         return self.graph.weight(
             f"{name}.blocks",

@@ -4,11 +4,10 @@
     NAME.values      int8 (n_out, n_in); scales in NAME.scales, (n_out,)
     NAME.blocks      int4 (n_out, n_in), filled up to whole blocks; scales as below
 
-XNNPACK, which multiplies the blocks, wants scales above zero and keeps only the 8 bits of a
-bfloat16 of each; ours are halves, with 11 bits and a sign. So that the product is exact:
+XNNPACK, which multiplies the blocks, keeps a bfloat16 of each scale, which holds those of int4
+exactly, and wants them above zero. So that the product is exact:
 
-    NAME.scales      fp16 (n_out, n_blocks): the first 8 bits of the sizes of the scales
-    NAME.rests       likewise, the other bits, where there are any: a second product adds them
+    NAME.scales      fp16 (n_out, n_blocks): the sizes of the scales
     NAME.negatives   the sizes of the scales below zero, elsewhere 0; where there are any
     NAME.n_in        how many inputs there really are, where the last block is filled up
 
@@ -28,16 +27,15 @@ from numpy.typing import NDArray
 
 from ..edge.artifact import Manifest
 from ..edge.errors import ArtifactError
-from ..edge.types import FloatArray, Precision
+from ..edge.types import Precision
 from ..models.parameters import Parameters
 from ..models.quantize import Matrix, QuantizedTensor, precision_of
 from .tflite_schema import TYPES
 from .tflite_tables import read_model
 
 MODEL_FILE = "model.tflite"
-_BFLOAT16_BITS = np.uint32(0xFFFF0000)  # of a float32
 FORMS = (".weight", ".values", ".blocks")
-PARTS = ("scales", "rests", "negatives", "n_in")
+PARTS = ("scales", "negatives", "n_in")
 _DTYPES = {number: np.dtype(name) for name, number in TYPES.items() if name != "int4"}
 
 
@@ -48,29 +46,12 @@ def pack_blocks(matrix: QuantizedTensor) -> dict[str, NDArray[Any]]:
     padded = np.pad(matrix.values, ((0, 0), (0, turned.shape[1] - n_in)))
     nibbles = np.where(turned, -1 - padded, padded).astype(np.uint8) & 15
     sizes = np.abs(matrix.scales)
-    scales, rests = _bfloat16_terms(sizes)
-    arrays = {"blocks": nibbles[:, ::2] | nibbles[:, 1::2] << 4, "scales": scales}
-    if rests.any():
-        arrays["rests"] = rests
+    arrays = {"blocks": nibbles[:, ::2] | nibbles[:, 1::2] << 4, "scales": sizes}
     if turned.any():
         arrays["negatives"] = np.where(matrix.scales < 0, sizes, 0)
     halves = {part: arrays[part].astype(np.float16) for part in PARTS if part in arrays}
     n_padded = np.array([n_in] if n_in < padded.shape[1] else [], np.int32)
     return {"blocks": arrays["blocks"], **halves, **({"n_in": n_padded} if n_padded.size else {})}
-
-
-def _bfloat16_terms(sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Two terms that a bfloat16 holds and that add up to a half; the second may be 0 throughout.
-
-    Where one is needed, none may be 0: XNNPACK refuses it. What has no more bits is then halved.
-    """
-    first = (sizes.view(np.uint32) & _BFLOAT16_BITS).view(np.float32)
-    second = sizes - first
-    if second.any():
-        whole = second == 0
-        first[whole] /= 2
-        second[whole] = first[whole]
-    return first, second
 
 
 def load(folder: Path, manifest: Manifest) -> Parameters:
@@ -108,7 +89,6 @@ def _restored(parts: Mapping[str, NDArray[Any]], precision: Precision) -> Matrix
     # The sign bit of four becomes that of eight.
     values = ((nibbles.reshape(len(nibbles), -1) ^ 8).astype(np.int8) - 8).astype(np.int8)
     scales = parts["scales"].astype(np.float32)
-    scales += parts.get("rests", np.float16(0))
     negative = parts.get("negatives", np.zeros_like(scales)) > 0
     turned = negative.repeat(precision.block or values.shape[1], axis=1)
     n_in = int(parts["n_in"][0]) if "n_in" in parts else values.shape[1]

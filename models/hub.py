@@ -6,9 +6,11 @@ weights for other frameworks.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..edge.errors import CheckpointError
 from ..edge.types import Progress
@@ -114,7 +116,7 @@ def _fetch(hub_id: str, revision: str | None, progress: Progress) -> Snapshot:
         def report(n_bytes: int, before: int = before, size: int = size) -> None:
             progress(_STAGE, (before + min(n_bytes, size)) / total)
 
-        hf_hub_download(hub_id, name, revision=folder.name, tqdm_class=_bar(report))
+        hf_hub_download(hub_id, name, revision=folder.name, **_reporting(report))
         done += size
         progress(_STAGE, done / total)
     return Snapshot(folder, folder.name)
@@ -123,6 +125,14 @@ def _fetch(hub_id: str, revision: str | None, progress: Progress) -> Snapshot:
 def _choose_weights(names: Iterable[str]) -> str | None:
     present = set(names)
     return next((name for name in WEIGHT_FILES if name in present), None)
+
+
+def _reporting(report: Callable[[int], None]) -> dict[str, Any]:
+    """The option that takes a progress bar; releases before 1.0 have none, and count files only."""
+    from huggingface_hub import hf_hub_download
+
+    known = "tqdm_class" in inspect.signature(hf_hub_download).parameters
+    return {"tqdm_class": _bar(report)} if known else {}
 
 
 def _bar(report: Callable[[int], None]) -> type:

@@ -18,6 +18,8 @@ from ..edge.types import FloatArray, Precision, PrecisionName
 
 BLOCKS = (32, 64, 128)  # inputs that may share a scale
 INT4_BLOCK = 32  # what keeps the words
+INT4_SCALE_BITS = 8  # significant ones: kernels keep such scales as bfloat16
+LARGEST_INT4_SCALE = np.float32(65280)  # of the halves with so few bits
 PER_CHANNEL = Precision("int8")
 INT8_MAX = 127  # symmetric: -128 is never used
 # Of zeros alone any scale is right, but kernels that store unsigned bytes take 128 times the sum of
@@ -232,11 +234,19 @@ def _int4_scales(blocks: FloatArray) -> FloatArray:
     best = np.ones_like(largest)
     least = np.full_like(largest, np.inf)
     for candidate in (signed / -8, largest / 7, largest / 7.5):
-        limit = np.finfo(np.float16).max
-        halves = np.clip(candidate, -limit, limit).astype(np.float16).astype(np.float32)
+        limited = np.clip(candidate, -LARGEST_INT4_SCALE, LARGEST_INT4_SCALE)
+        halves = _shortened(np.asarray(limited, np.float32)).astype(np.float16)
+        halves = halves.astype(np.float32)
         scales = np.where(halves == 0, DEAD_SCALE, halves)[..., None]
         error = blocks - np.clip(np.rint(blocks / scales), -8, 7) * scales
         squared = np.einsum("obk,obk->ob", error, error)
         better = squared < least
         best[better], least[better] = scales[..., 0][better], squared[better]
     return np.asarray(best, np.float32)
+
+
+def _shortened(scales: FloatArray) -> FloatArray:
+    """The nearest numbers of ``INT4_SCALE_BITS`` significant bits."""
+    fraction, exponent = np.frexp(scales)
+    steps = np.float32(2**INT4_SCALE_BITS)
+    return np.ldexp(np.rint(fraction * steps) / steps, exponent)

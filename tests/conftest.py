@@ -25,6 +25,16 @@ def pytest_configure(config):
         raise pytest.UsageError(f"WHISPERQ_REQUIRE: not installed: {', '.join(missing)}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist shares them out
+def pytest_collection_modifyitems(items):
+    """Keep the tests of one form together: one process then makes its artifact, and once."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        for name in ("opened", "exact", "form"):
+            if isinstance(parameters.get(name), str):
+                item.add_marker(pytest.mark.xdist_group(parameters[name]))
+
+
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory, monkeypatch):
     """Keep the user's settings and exports out of the tests, and the tests' out of theirs."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models.parameters import Parameters
-from ...models.quantize import Matrix, QuantizedTensor
+from ...models.quantize import INT4_SCALE_BITS, LARGEST_INT4_SCALE, Matrix, QuantizedTensor
 from ..errors import ExportError, ParityError
 from ..parity import WeightRounding
 from ..types import FloatArray
@@ -19,7 +19,9 @@ ROWS_AT_ONCE = 2048  # the floats of a whole embedding would be an export's larg
 
 
 def check_stored(stored: Parameters, wanted: Parameters) -> None:
-    """Every integer and scale must come back from the files as it went in.
+    """Every integer, scale and vector must come back from the files as it went in.
+
+    A bias that an exporter lost would be missing in the reference too, which is made of the files.
 
     Raises:
         ParityError: Names the first that did not.
@@ -28,6 +30,11 @@ def check_stored(stored: Parameters, wanted: Parameters) -> None:
     if stored.matrices.keys() != wanted.matrices.keys():
         names = sorted(stored.matrices.keys() ^ wanted.matrices.keys())
         raise ExportError(f"the weights file holds other matrices: {', '.join(names)}")
+    if lost := wanted.vectors.keys() ^ stored.vectors.keys():
+        raise ExportError(f"the weights file holds other vectors: {', '.join(sorted(lost))}")
+    for name, vector in wanted.vectors.items():
+        if not np.array_equal(vector, stored.vectors[name]):
+            raise ExportError(f"{name} is another vector in the weights file")
     for name, matrix in wanted.matrices.items():
         for ours, theirs in zip(_arrays(matrix), _arrays(stored.matrices[name]), strict=True):
             if ours.shape != theirs.shape:
@@ -108,10 +115,12 @@ def _integer_ratios(weight: FloatArray, stored: QuantizedTensor) -> FloatArray:
     if stored.precision.name == "int4":
         # A weight of the other sign than the one on -8 belongs on 8 and gets 7; where 8 lies moves
         # by what the scale was rounded by.
-        clipped = steps + 8 * _half_ulp(steps)
+        moved = np.maximum(_half_ulp(steps), steps / np.float32(2**INT4_SCALE_BITS))
+        clipped = steps + 8 * moved
         factor = (allowed / clipped).repeat(stored.block, 1)[:, :n_in]
         np.multiply(ratios, factor, out=ratios, where=np.isin(stored.values, INT4_ENDS))
-    ratios[(steps == HALF_MAX).repeat(stored.block, 1)[:, :n_in]] = 0
+    largest = LARGEST_INT4_SCALE if stored.precision.name == "int4" else HALF_MAX
+    ratios[(steps == largest).repeat(stored.block, 1)[:, :n_in]] = 0
     return ratios
 
 

@@ -312,9 +312,9 @@ def test_the_real_transformers_js_writes_the_same_and_times_words(
 
 @pytest.fixture(scope="module")
 def optimum(tmp_path_factory):
-    """An environment of its own: optimum asks for an older huggingface_hub than we do."""
+    """The extra in an environment of its own: it asks for older libraries than the tests do."""
     folder = tmp_path_factory.mktemp("optimum") / "venv"
-    return environment(folder, ["optimum-onnx[onnxruntime]==0.1.0", "torch==2.13.0", "soundfile"])
+    return environment(folder, [f"{ROOT}[optimum]", "torch==2.13.0"])
 
 
 def environment(folder, packages):
@@ -329,6 +329,17 @@ def environment(folder, packages):
             pytest.skip("pip cannot reach the packages")
         pytest.fail(done.stderr.decode())
     return python
+
+
+def test_the_optimum_extra_exports(optimum, tmp_path):
+    """With the older hub library that comes with it."""
+    program = optimum.with_name("whisperq-edge")
+    command = [program, "export", "--layout", "optimum", "--int8", "--no-verify"]
+    done = subprocess.run(
+        [*command, "-o", tmp_path / "made"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "made" / "onnx" / "decoder_model_merged_int8.onnx").is_file()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
