@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from .fresh_environment import make_environment
 from .measured_program import run_measured
 from .random_checkpoint import TINY, write_random_checkpoint
 
@@ -23,17 +22,7 @@ MOST_BYTES = 42_000_000  # on disk, of tiny in int8
 def python(tmp_path_factory):
     """The interpreter of a new environment with the oldest ONNX Runtime that is supported."""
     folder = tmp_path_factory.mktemp("fresh") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    wanted = [f"{ROOT}[onnx]", f"onnxruntime=={OLDEST_ONNXRUNTIME}"]
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, *wanted], capture_output=True, check=False)
-    if done.returncode:
-        unreachable = b"No matching distribution" in done.stderr or b"Connection" in done.stderr
-        if unreachable and not os.environ.get("WHISPERQ_REQUIRE"):
-            pytest.skip("pip cannot reach the packages")
-        pytest.fail(done.stderr.decode())
-    return python
+    return make_environment(folder, [f"{ROOT}[onnx]", f"onnxruntime=={OLDEST_ONNXRUNTIME}"])
 
 
 def test_tiny_is_exported_and_verified_with_little_memory_and_no_torch(python, tmp_path):

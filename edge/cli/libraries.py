@@ -34,10 +34,15 @@ LIBRARIES = (
     Library("soxr", "soxr"),
     Library("tokenizers", "tokenizers"),
     Library("huggingface_hub", "huggingface_hub"),
+    Library("safetensors", "safetensors", "verify"),
+    Library("jiwer", "jiwer", "verify"),
+    Library("threadpoolctl", "threadpoolctl", "verify"),
     Library("onnx", "onnx", "onnx"),
-    Library("safetensors", "safetensors", "onnx"),
-    Library("jiwer", "jiwer", "onnx"),
-    Library("threadpoolctl", "threadpoolctl", "onnx"),
+    Library("openvino", "openvino", "openvino"),
+    Library("ai_edge_litert", "ai-edge-litert", "tflite"),
+    Library("flatbuffers", "flatbuffers", "tflite"),
+    Library("coremltools", "coremltools", "coreml"),
+    Library("onnxruntime_qnn", "onnxruntime-qnn", "qualcomm"),
 )
 
 

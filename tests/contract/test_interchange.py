@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +32,7 @@ from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.models.vocabulary import official_tokenizer
 from whisperq_edge.runtimes import open_session
 
+from ..fresh_environment import make_environment
 from ..random_checkpoint import MINIATURE
 from .sessions import artifact, miniature, session
 
@@ -314,32 +314,7 @@ def test_the_real_transformers_js_writes_the_same_and_times_words(
 def optimum(tmp_path_factory):
     """The extra in an environment of its own: it asks for older libraries than the tests do."""
     folder = tmp_path_factory.mktemp("optimum") / "venv"
-    return environment(folder, [f"{ROOT}[optimum]", "torch==2.13.0"])
-
-
-def environment(folder, packages):
-    """The interpreter of a new environment with these packages."""
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, *packages], capture_output=True, check=False)
-    if done.returncode:
-        unreachable = b"No matching distribution" in done.stderr or b"Connection" in done.stderr
-        if unreachable and not os.environ.get("WHISPERQ_REQUIRE"):
-            pytest.skip("pip cannot reach the packages")
-        pytest.fail(done.stderr.decode())
-    return python
-
-
-def test_the_optimum_extra_exports(optimum, tmp_path):
-    """With the older hub library that comes with it."""
-    program = optimum.with_name("whisperq-edge")
-    command = [program, "export", "--layout", "optimum", "--int8", "--no-verify"]
-    done = subprocess.run(
-        [*command, "-o", tmp_path / "made"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "made" / "onnx" / "decoder_model_merged_int8.onnx").is_file()
+    return make_environment(folder, [f"{ROOT}[optimum]", "torch==2.13.0"])
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
@@ -398,7 +373,7 @@ def hub_folder(tmp_path_factory):
     if not os.environ.get("WHISPERQ_REQUIRE"):
         pytest.skip("optimum-intel is large; WHISPERQ_REQUIRE asks for it")
     folder = tmp_path_factory.mktemp("intel")
-    python = environment(
+    python = make_environment(
         folder / "venv",
         ["optimum-intel==2.2.0", "openvino", "openvino-tokenizers", "nncf", "torch==2.13.0"],
     )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ..fresh_environment import make_environment
 from ..measured_program import run_measured
 
 ROOT = Path(__file__).parents[2]
-LIBRARY = "tflite-runtime==2.14.0"  # its last release
 NEWEST_PYTHON = (3, 11)  # that there is a wheel for
 
 # Beams split and join, windows change their length, and the reference does the same.
@@ -59,17 +58,7 @@ def python(tmp_path_factory):
     if sys.version_info[:2] > NEWEST_PYTHON:
         pytest.skip("tflite-runtime has no wheel for this Python")
     folder = tmp_path_factory.mktemp("tflite-runtime") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    wanted = [f"{ROOT}[verify]", LIBRARY, "numpy<2", "flatbuffers"]
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, *wanted], capture_output=True, check=False)
-    if done.returncode:
-        unreachable = b"No matching distribution" in done.stderr or b"Connection" in done.stderr
-        if unreachable and not os.environ.get("WHISPERQ_REQUIRE"):
-            pytest.skip("pip cannot reach the packages")
-        pytest.fail(done.stderr.decode())
-    return python
+    return make_environment(folder, [f"{ROOT}[tflite-runtime]"])
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +94,7 @@ def test_it_agrees_with_the_reference(python, exported, precision):
         cwd=folder,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == LIBRARY.split("==")
+    assert done.stdout.split() == ["tflite-runtime", "2.14.0"]
 
 
 def test_it_transcribes_real_speech(python, exported, tmp_path, recordings):
