@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import importlib
 
+from ..edge.privacy import keep_private
 from .exporter import Exporter, ExportRequest
 from .targets import TARGETS, check_offer, target_named
+
+keep_private()  # nothing of ours imports a target's library before this package
 
 __all__ = ["TARGETS", "ExportRequest", "Exporter", "check_offer", "exporter_for", "target_named"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import tempfile
@@ -11,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
-# Set before the import, as in runtimes/__init__.py: its wheels report home otherwise.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 import onnxruntime as ort
 import onnxruntime_qnn
 
 from ..edge.errors import ExportError
+from ..edge.native_output import native_output_to_stderr
 from .qualcomm_socs import Soc
 
 PROVIDER = "QNNExecutionProvider"
@@ -89,12 +85,17 @@ def write_context(path: Path, soc: Soc, output: Path) -> None:
 def _session(
     path: Path, soc: Soc, settings: Mapping[str, str], entries: Mapping[str, str] | None = None
 ) -> Any:  # noqa: ANN401 - onnxruntime is untyped
+    with native_output_to_stderr():
+        return _compiled(path, soc, settings, entries or {})
+
+
+def _compiled(path: Path, soc: Soc, settings: Mapping[str, str], entries: Mapping[str, str]) -> Any:  # noqa: ANN401
     if PROVIDER not in ort.get_available_providers():
         ort.register_execution_provider_library(PROVIDER, onnxruntime_qnn.get_library_path())
     options = ort.SessionOptions()
     options.log_severity_level = _NOTHING_BELOW_FATAL
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    for key, value in (entries or {}).items():
+    for key, value in entries.items():
         options.add_session_config_entry(key, value)
     devices = [device for device in ort.get_ep_devices() if device.ep_name == PROVIDER]
     backend = {"backend_path": onnxruntime_qnn.get_qnn_htp_path(), "soc_model": str(soc.model)}

@@ -33,6 +33,7 @@ class OpenvinoExporter(Exporter):
 
     def check(self, request: ExportRequest) -> None:
         """See Exporter."""
+        super().check(request)
         if request.layout == "genai" and importlib.util.find_spec("openvino_tokenizers") is None:
             raise MissingDependencyError(
                 "openvino-tokenizers", "openvino", "exporting for OpenVINO GenAI"

@@ -33,6 +33,7 @@ class TfliteExporter(Exporter):
 
     def check(self, request: ExportRequest) -> None:
         """See Exporter."""
+        super().check(request)
         precision = request.recipe.precision(HEAD)
         if precision.block is not None:
             raise UnsupportedPrecisionError(

@@ -11,12 +11,11 @@ import sys
 
 from ..edge.artifact import Artifact
 from ..edge.errors import UnknownNameError
+from ..edge.privacy import keep_private
 from ..edge.types import Session
 from .runtime import Runtime, SessionOptions
 
-# ONNX Runtime's wheels since 1.29 open a telemetry store under the user's home unless this is set
-# before the library is imported. Nothing of ours imports it before this package.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+keep_private()  # nothing of ours imports a runtime's library before this package
 
 RUNTIMES = {
     "onnx": "run_onnx:OnnxRuntime",

@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from ..edge.artifact import Artifact
 from ..edge.errors import ArtifactError, InferenceError, WhisperqError
+from ..edge.native_output import native_output_to_stderr
 from .onnx_providers import CPU, add_htp, register_qnn
 from .runtime import SessionOptions
 
@@ -90,7 +91,8 @@ def start(path: Path, threads: int, *, on_htp: bool) -> Any:  # noqa: ANN401
             return ort.InferenceSession(path, options, providers=[CPU])
         options.add_session_config_entry(NO_FALLBACK, "1")
         add_htp(options, **({"soc_model": SIMULATED_SOC} if _simulates() else {}))
-        return ort.InferenceSession(path, options)
+        with native_output_to_stderr():
+            return ort.InferenceSession(path, options)
     except WhisperqError:
         raise
     except Exception as error:  # onnxruntime's exceptions have no base of their own

@@ -25,24 +25,6 @@ def pytest_configure(config):
         raise pytest.UsageError(f"WHISPERQ_REQUIRE: not installed: {', '.join(missing)}")
 
 
-ENVIRONMENTS = {"python", "optimum", "hub_folder"}  # fixtures that install the package somewhere
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist shares them out
-def pytest_collection_modifyitems(items):
-    """Keep the tests of one form together: one process then makes its artifact, and once.
-
-    Likewise those that pip builds the checkout for, which it does in the checkout itself.
-    """
-    for item in items:
-        if ENVIRONMENTS & set(item.fixturenames):
-            item.add_marker(pytest.mark.xdist_group("environments"))
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        for name in ("opened", "exact", "form"):
-            if isinstance(parameters.get(name), str):
-                item.add_marker(pytest.mark.xdist_group(parameters[name]))
-
-
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory, monkeypatch):
     """Keep the user's settings and exports out of the tests, and the tests' out of theirs."""

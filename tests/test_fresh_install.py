@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .fresh_environment import make_environment
+from .fresh_environment import fresh_environment
 from .measured_program import run_measured
 from .random_checkpoint import TINY, write_random_checkpoint
 
@@ -21,8 +21,8 @@ MOST_BYTES = 42_000_000  # on disk, of tiny in int8
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
     """The interpreter of a new environment with the oldest ONNX Runtime that is supported."""
-    folder = tmp_path_factory.mktemp("fresh") / "venv"
-    return make_environment(folder, [f"{ROOT}[onnx]", f"onnxruntime=={OLDEST_ONNXRUNTIME}"])
+    packages = [f"{ROOT}[onnx]", f"onnxruntime=={OLDEST_ONNXRUNTIME}"]
+    return fresh_environment(tmp_path_factory, "oldest-onnxruntime", packages)
 
 
 def test_tiny_is_exported_and_verified_with_little_memory_and_no_torch(python, tmp_path):

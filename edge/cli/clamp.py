@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import sys
 
+from ..privacy import keep_private
+
 N_INPUTS = 64
 
 
 def clamps() -> bool:
     """Multiply the largest bytes with ONNX Runtime's MatMulInteger and look at the sum."""
+    keep_private()
     import numpy as np
     import onnxruntime
     from onnx import TensorProto, helper

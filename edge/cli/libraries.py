@@ -7,7 +7,6 @@ one of its own.
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import subprocess
 import sys
@@ -68,7 +67,8 @@ def probe(library: Library) -> LibraryState:
     if importlib.util.find_spec(library.module) is None:
         missing = None if library.extra else "not installed"
         return LibraryState(library.distribution, None, library.extra, missing)
-    problem = failure(["-c", f"import {library.module}"])
+    private = "from whisperq_edge.edge.privacy import keep_private; keep_private()"
+    problem = failure(["-c", f"{private}; import {library.module}"])
     try:
         version = metadata.version(library.distribution)
     except metadata.PackageNotFoundError:
@@ -100,7 +100,5 @@ def run_python(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=PROBE_TIMEOUT_S,
-        # As the runtimes set it: ONNX Runtime would leave a file in the home of the user.
-        env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
         check=False,
     )

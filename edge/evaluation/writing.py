@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from ... import __version__
@@ -56,7 +57,9 @@ def write(
     )
     parameters = exporter.fitted(prepared)
     del prepared
-    (folder / TOKENIZER).write_bytes(request.checkpoint.tokenizer)
+    # Hugging Face's are indented, a token to a line: half of such a file is white space.
+    tokenizer = msgspec.json.format(request.checkpoint.tokenizer, indent=-1)
+    (folder / TOKENIZER).write_bytes(tokenizer)
     graphs = exporter.write(request, parameters, folder, progress)
     manifest = _manifest(exporter, request, graphs, folder, tolerance)
     check_stored(exporter.read_parameters(folder, manifest), parameters)

@@ -32,7 +32,7 @@ from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.models.vocabulary import official_tokenizer
 from whisperq_edge.runtimes import open_session
 
-from ..fresh_environment import make_environment
+from ..fresh_environment import fresh_environment
 from ..random_checkpoint import MINIATURE
 from .sessions import artifact, miniature, session
 
@@ -313,8 +313,7 @@ def test_the_real_transformers_js_writes_the_same_and_times_words(
 @pytest.fixture(scope="module")
 def optimum(tmp_path_factory):
     """The extra in an environment of its own: it asks for older libraries than the tests do."""
-    folder = tmp_path_factory.mktemp("optimum") / "venv"
-    return make_environment(folder, [f"{ROOT}[optimum]", "torch==2.13.0"])
+    return fresh_environment(tmp_path_factory, "optimum", [f"{ROOT}[optimum]", "torch==2.13.0"])
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
@@ -373,10 +372,8 @@ def hub_folder(tmp_path_factory):
     if not os.environ.get("WHISPERQ_REQUIRE"):
         pytest.skip("optimum-intel is large; WHISPERQ_REQUIRE asks for it")
     folder = tmp_path_factory.mktemp("intel")
-    python = make_environment(
-        folder / "venv",
-        ["optimum-intel==2.2.0", "openvino", "openvino-tokenizers", "nncf", "torch==2.13.0"],
-    )
+    packages = ["optimum-intel==2.2.0", "openvino", "openvino-tokenizers", "nncf", "torch==2.13.0"]
+    python = fresh_environment(tmp_path_factory, "optimum-intel", packages)
     # It comes along in a build that does not fit the CPU's torch, and is not needed.
     pip = [python, "-m", "pip", "--quiet", "uninstall", "--yes", "torchvision"]
     subprocess.run(pip, check=True, capture_output=True)

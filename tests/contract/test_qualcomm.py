@@ -25,7 +25,13 @@ from whisperq_edge.edge.errors import (
 )
 from whisperq_edge.edge.evaluation.export import export
 from whisperq_edge.edge.evaluation.recordings import bundled_recordings
-from whisperq_edge.exporters import ExportRequest, exporter_for, onnx_weights, qualcomm_htp
+from whisperq_edge.exporters import (
+    TARGETS,
+    ExportRequest,
+    exporter_for,
+    onnx_weights,
+    qualcomm_htp,
+)
 from whisperq_edge.exporters.onnx_graph import OnnxGraph
 from whisperq_edge.exporters.qualcomm_grids import HEAD, MASK, static_grids
 from whisperq_edge.exporters.qualcomm_ops import QualcommOps
@@ -141,8 +147,6 @@ def test_wrong_chips_are_refused_before_any_work():
     for chip in ("SM8450", "SM8475"):
         with pytest.raises(ConfigError, match=f"{chip} has a Hexagon V69.*--layout a8w8"):
             exporter.check(request("native", socs=(chip,)))
-    with pytest.raises(ConfigError, match="--soc is for --target qualcomm"):
-        exporter_for("onnx").check(request("native", socs=("SM8550",)))
 
 
 @needs_compiler
@@ -151,6 +155,13 @@ def test_every_other_chip_takes_every_layout():
         QualcommExporter().check(request("a8w8", socs=(chip,)))
         if soc.hexagon != 69:
             QualcommExporter().check(request("native", socs=(chip,)))
+
+
+@pytest.mark.parametrize("target", [name for name in TARGETS if name != "qualcomm"])
+def test_chips_are_named_for_qualcomm_alone(target):
+    pytest.importorskip(TARGETS[target].module, reason="the target's library")
+    with pytest.raises(ConfigError, match="--soc is for --target qualcomm"):
+        exporter_for(target).check(request("native", socs=("SM8550",)))
 
 
 def test_a_wrong_device_or_provider_is_refused():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from whisperq_edge.exporters import TARGETS
+
 PROGRAM = Path(sys.executable).with_name("whisperq-edge")
 
 USE = """
@@ -79,10 +81,12 @@ def test_every_command(bare, artifact, recordings, tmp_path):
         assert files_in(home) == [], arguments
 
 
-def test_export_leaves_the_artifact_and_the_list(bare):
+@pytest.mark.parametrize("target", TARGETS)
+def test_export_leaves_the_artifact_and_the_list(bare, target):
+    pytest.importorskip(TARGETS[target].module, reason=f"exporting {target} needs it")
     home, environment = bare
     done = subprocess.run(
-        [PROGRAM, "export", "--no-verify", "--json"],
+        [PROGRAM, "export", "--target", target, "--no-verify", "--json"],
         env=environment,
         capture_output=True,
         check=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ..fresh_environment import make_environment
+from ..fresh_environment import fresh_environment
 from ..measured_program import run_measured
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +57,7 @@ def python(tmp_path_factory):
     """The interpreter of a new environment with tflite-runtime instead of ai-edge-litert."""
     if sys.version_info[:2] > NEWEST_PYTHON:
         pytest.skip("tflite-runtime has no wheel for this Python")
-    folder = tmp_path_factory.mktemp("tflite-runtime") / "venv"
-    return make_environment(folder, [f"{ROOT}[tflite-runtime]"])
+    return fresh_environment(tmp_path_factory, "tflite-runtime", [f"{ROOT}[tflite-runtime]"])
 
 
 @pytest.fixture(scope="module")
