@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..edge.artifact import Artifact
 from ..edge.errors import InferenceError
-from ..edge.types import FloatArray, IntArray, Session, SessionFacts
-from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from ..edge.types import FloatArray, IntArray, SessionFacts
+from .checks import check_mel, check_reorder, check_tokens
+from .counted_session import CountedSession
 
 HIDDEN = -1e4  # added to the scores of what a token may not look at; a half holds it
 _CROSS_CACHE, _EMBEDDINGS, _WHISPERCPP = "cross_cache", "encoder_output_embeds", "output"
@@ -41,7 +42,7 @@ class _Hypothesis:
         return _Hypothesis(self.keys.copy(), self.values.copy())
 
 
-class CoremlSession(Session):
+class CoremlSession(CountedSession):
     """See Session.
 
     The programs take one token of one hypothesis: several are run one after the other.
@@ -141,16 +142,6 @@ class CoremlSession(Session):
             hypotheses.append(kept.copy() if source in taken else kept)
             taken.add(source)
         self._hypotheses = hypotheses
-
-    def rewind(self, n_tokens: int) -> None:
-        """See Session."""
-        check_rewind(n_tokens, self._n_past)
-        self._n_past = n_tokens
-
-    @property
-    def n_past(self) -> int:
-        """See Session."""
-        return self._n_past
 
     @property
     def alignment(self) -> FloatArray:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..edge.artifact import LATER_DECODER, Artifact
 from ..edge.errors import ArtifactError, InferenceError
-from ..edge.types import FloatArray, IntArray, Session, SessionFacts
-from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from ..edge.types import FloatArray, IntArray, SessionFacts
+from .checks import check_mel, check_reorder, check_tokens
+from .counted_session import CountedSession
 from .onnx_library import load, numpy_type, translated
 from .onnx_providers import device_of
 
@@ -20,7 +21,7 @@ KINDS = ("key", "value")
 Array = NDArray[Any]
 
 
-class OptimumSession(Session):
+class OptimumSession(CountedSession):
     """See Session.
 
     The encoder's output becomes keys and values in a window's first step, which is why ``window``
@@ -139,16 +140,8 @@ class OptimumSession(Session):
         self._past = {name: values[sources] for name, values in self._past.items()}
         self._n_hypotheses = len(sources)
 
-    def rewind(self, n_tokens: int) -> None:
-        """See Session."""
-        check_rewind(n_tokens, self._n_past)
+    def _forget(self, n_tokens: int) -> None:
         self._past = {name: values[:, :, :n_tokens] for name, values in self._past.items()}
-        self._n_past = n_tokens
-
-    @property
-    def n_past(self) -> int:
-        """See Session."""
-        return self._n_past
 
     @property
     def alignment(self) -> FloatArray:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..edge.artifact import Artifact
 from ..edge.errors import ArtifactError, InferenceError
-from ..edge.types import FloatArray, IntArray, Session, SessionFacts
-from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from ..edge.types import FloatArray, IntArray, SessionFacts
+from .checks import check_mel, check_reorder, check_tokens
+from .counted_session import CountedSession
 from .onnx_library import load, translated
 from .onnx_providers import device_of
 
@@ -20,7 +21,7 @@ ALIGNMENT = "cross_attention_weights"
 Array = NDArray[Any]
 
 
-class SherpaSession(Session):
+class SherpaSession(CountedSession):
     """See Session.
 
     sherpa-onnx never steps through several tokens on top of a past, and its own graphs mask them
@@ -102,16 +103,6 @@ class SherpaSession(Session):
         check_reorder(sources, self._n_hypotheses)
         self._past = {kind: values[:, sources] for kind, values in self._past.items()}
         self._n_hypotheses = len(sources)
-
-    def rewind(self, n_tokens: int) -> None:
-        """See Session; the graph is told how much of the cache is valid."""
-        check_rewind(n_tokens, self._n_past)
-        self._n_past = n_tokens
-
-    @property
-    def n_past(self) -> int:
-        """See Session."""
-        return self._n_past
 
     @property
     def alignment(self) -> FloatArray:

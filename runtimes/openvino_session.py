@@ -17,14 +17,14 @@ from ..edge.types import (
     AudioContexts,
     FloatArray,
     IntArray,
-    Session,
     SessionFacts,
 )
-from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from .checks import check_mel, check_reorder, check_tokens
+from .counted_session import CountedSession
 from .openvino_device import VERSION, Device, is_quantized, last_line, really_used
 
 
-class OpenvinoSession(Session):
+class OpenvinoSession(CountedSession):
     """See Session.
 
     The self-attention cache is the decoder's state. ``beam_idx`` of the next step says which
@@ -115,11 +115,7 @@ class OpenvinoSession(Session):
         check_reorder(sources, len(self._sources))
         self._sources = self._sources[sources]
 
-    def rewind(self, n_tokens: int) -> None:
-        """See Session."""
-        check_rewind(n_tokens, self._n_past)
-        if n_tokens == self._n_past:
-            return
+    def _forget(self, n_tokens: int) -> None:
         with translated("decoder"):
             for state in self._self_states():
                 if n_tokens:
@@ -131,15 +127,9 @@ class OpenvinoSession(Session):
         # A state that was reset holds one hypothesis without text, whatever their number.
         kept_rows = np.arange(n_hypotheses) if n_tokens else np.zeros(n_hypotheses)
         self._sources = kept_rows.astype(np.int32)
-        self._n_past = n_tokens
 
     def _self_states(self) -> list[Any]:
         return [state for state in self._decoder.query_state() if state.name.startswith("self_")]
-
-    @property
-    def n_past(self) -> int:
-        """See Session."""
-        return self._n_past
 
     @property
     def alignment(self) -> FloatArray:

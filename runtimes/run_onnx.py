@@ -9,7 +9,8 @@ import numpy as np
 from ..edge.artifact import PLAIN_DECODER, Artifact
 from ..edge.errors import InferenceError, MissingDependencyError
 from ..edge.types import FloatArray, IntArray, Session, SessionFacts
-from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from .checks import check_mel, check_reorder, check_tokens
+from .counted_session import CountedSession
 from .cpu import has_int8_dot_product
 from .runtime import Runtime, SessionOptions
 
@@ -46,7 +47,7 @@ class OnnxRuntime(Runtime):
         return OnnxSession(artifact, options.threads, decoder, provider)
 
 
-class OnnxSession(Session):
+class OnnxSession(CountedSession):
     """See Session.
 
     Everything is bound once to memory that stays; a step writes its tokens there and, in the
@@ -148,16 +149,8 @@ class OnnxSession(Session):
         self._cache.reorder(sources, self._n_past)
         self._n_hypotheses = len(sources)
 
-    def rewind(self, n_tokens: int) -> None:
-        """See Session."""
-        check_rewind(n_tokens, self._n_past)
+    def _forget(self, n_tokens: int) -> None:
         self._cache.rewind(n_tokens)
-        self._n_past = n_tokens
-
-    @property
-    def n_past(self) -> int:
-        """See Session."""
-        return self._n_past
 
     @property
     def alignment(self) -> FloatArray:

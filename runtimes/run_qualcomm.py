@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..edge.artifact import Artifact
 from ..edge.errors import ArtifactError, InferenceError, MissingDependencyError
 from ..edge.types import FloatArray, IntArray, Session, SessionFacts
-from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from .checks import check_mel, check_reorder, check_tokens
+from .counted_session import CountedSession
 from .runtime import Runtime, SessionOptions
 
 try:
@@ -48,7 +49,7 @@ class QualcommRuntime(Runtime):
         return QualcommSession(artifact, QualcommLibrary(artifact, options), options)
 
 
-class QualcommSession(Session):
+class QualcommSession(CountedSession):
     """See Session.
 
     The decoder takes one token of one hypothesis: a step runs it for each. Keys and values are
@@ -141,16 +142,6 @@ class QualcommSession(Session):
         """See Session."""
         check_reorder(sources, len(self._cache))
         self._cache = [self._cache[source].copy() for source in sources]
-
-    def rewind(self, n_tokens: int) -> None:
-        """See Session."""
-        check_rewind(n_tokens, self._n_past)
-        self._n_past = n_tokens
-
-    @property
-    def n_past(self) -> int:
-        """See Session."""
-        return self._n_past
 
     @property
     def alignment(self) -> FloatArray:

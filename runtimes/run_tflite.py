@@ -9,7 +9,8 @@ import numpy as np
 from ..edge.artifact import Artifact
 from ..edge.errors import ArtifactError, InferenceError, MissingDependencyError
 from ..edge.types import FloatArray, IntArray, Session, SessionFacts
-from .checks import check_mel, check_reorder, check_rewind, check_tokens
+from .checks import check_mel, check_reorder, check_tokens
+from .counted_session import CountedSession
 from .runtime import Runtime, SessionOptions
 
 try:
@@ -35,7 +36,7 @@ class TfliteRuntime(Runtime):
         return TfliteSession(artifact, options.threads)
 
 
-class TfliteSession(Session):
+class TfliteSession(CountedSession):
     """See Session.
 
     One interpreter runs both graphs of the file. A step is one token of every hypothesis.
@@ -91,17 +92,8 @@ class TfliteSession(Session):
             self._decoder.reorder(sources, self._n_past)
         self._n_hypotheses = len(sources)
 
-    def rewind(self, n_tokens: int) -> None:
-        """See Session."""
-        check_rewind(n_tokens, self._n_past)
-        if self._n_hypotheses:
-            self._decoder.show(n_tokens)
-        self._n_past = n_tokens
-
-    @property
-    def n_past(self) -> int:
-        """See Session."""
-        return self._n_past
+    def _forget(self, n_tokens: int) -> None:
+        self._decoder.show(n_tokens)
 
     @property
     def alignment(self) -> FloatArray:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from ..errors import CheckpointError, UnknownNameError, WhisperqError
-from .export_index import data_folder, record_export
+from ..errors import CheckpointError, UnknownNameError
+from .export_index import data_folder, record_finished
 from .parity_report import print_parity, size_text
 from .screen import Screen
 
@@ -60,10 +60,7 @@ def adopt(
     target = output or data_folder() / "artifacts" / "-".join(words)
     with screen.progress() as progress:
         artifact = run_adopt(found, target, original, progress=progress)
-    try:
-        record_export(artifact.folder)
-    except (WhisperqError, OSError) as error:
-        screen.note(f"it is not listed for transcribe, name it with --artifact: {error}")
+    record_finished(screen, artifact.folder)
     manifest = artifact.manifest
     if as_json:
         record = {
