@@ -14,10 +14,11 @@ from .greedy import GreedySearch
 from .language import Language, detect_language
 from .languages import LANGUAGE_NAMES, language_code
 from .options import DecodingOptions
+from .repetition import loop_start
 from .result import DecodingResult, compression_ratio
 from .rules import LogitRule, SuppressBlank, SuppressTokens, TimestampRules, suppressed_tokens
 from .sampling import SamplingSearch
-from .search import Search, best, run
+from .search import Search, Watch, best, run
 from .softmax import Normalizer
 from .tokens import Tokenizer
 
@@ -112,12 +113,15 @@ class Decoder:
             logits = self.session.step(prompt[:, n_until_start:])
         return Prompted(n_tokens, logits.copy(), no_speech_prob, language)
 
-    def decode(self, prompted: Prompted, temperature: float) -> DecodingResult:
+    def decode(
+        self, prompted: Prompted, temperature: float, watch: Watch | None = None
+    ) -> DecodingResult:
         """Search a text after the prompt; may be repeated with other temperatures.
 
         Args:
             prompted: The session's latest prompt.
             temperature: 0 searches, more draws.
+            watch: May stop the search.
         """
         search = self._search(temperature)
         self._return_to(prompted.n_tokens, search.n_start)
@@ -125,19 +129,22 @@ class Decoder:
         # The last token is only read, never fed: one more fits than there are positions.
         n_room = self.session.dimensions.n_text_ctx - prompted.n_tokens + 1
         n_most = min(self.options.sample_len or self._n_half, n_room)
-        run(search, self.session, logits, self._rules, n_most)
+        watches = [_all_loop, *([watch] if watch else [])]
+        run(search, self.session, logits, self._rules, n_most, watches)
         found = best(search.candidates(), self.options.length_penalty)
-        text = self.tokenizer.decode(found.tokens).strip()
+        loop = loop_start(found.tokens)
+        tokens = found.tokens[:loop]
         return DecodingResult(
-            tokens=found.tokens,
-            text=text,
+            tokens=tokens,
+            text=self.tokenizer.decode(tokens).strip(),
             avg_logprob=found.avg_logprob,
             no_speech_prob=prompted.no_speech_prob,
             temperature=temperature,
-            compression_ratio=compression_ratio(text),
+            compression_ratio=compression_ratio(self.tokenizer.decode(found.tokens).strip()),
             language=prompted.language.code,
             language_probability=prompted.language.probability,
             ended=found.ended,
+            looped=loop is not None,
         )
 
     @property
@@ -164,6 +171,11 @@ class Decoder:
             self.session.rewind(n_tokens)
             self.session.reorder(np.zeros(n_hypotheses, np.int64))
             self._n_hypotheses = n_hypotheses
+
+
+def _all_loop(sampled: Sequence[Sequence[int]]) -> bool:
+    """Whether no hypothesis says anything new; asked at every token."""
+    return all(loop_start(tokens) is not None for tokens in sampled)
 
 
 def _wanted_language(options: DecodingOptions, tokenizer: Tokenizer) -> Language | None:

@@ -13,6 +13,8 @@ from .result import DecodingResult
 
 def needs_fallback(result: DecodingResult, options: DecodingOptions) -> bool:
     """Whether a text repeats itself or is too unlikely, and is not just silence."""
+    if result.looped:
+        return True
     ratio_limit, logprob_limit = options.compression_ratio_threshold, options.logprob_threshold
     too_unlikely = logprob_limit is not None and result.avg_logprob < logprob_limit
     if too_unlikely and options.no_speech_threshold is not None:

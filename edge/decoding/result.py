@@ -20,6 +20,8 @@ class DecodingResult:
         language: Its code.
         language_probability: None where the language was not detected.
         ended: Whether the end of the text came, rather than the end of the room for it.
+        looped: Whether its end only repeated a phrase; the repetitions are not in ``tokens``, but
+            the compression ratio counts them.
     """
 
     tokens: tuple[int, ...]
@@ -31,6 +33,7 @@ class DecodingResult:
     language: str
     language_probability: float | None
     ended: bool
+    looped: bool = False
 
 
 def compression_ratio(text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..types import FloatArray, IntArray, Session
@@ -68,14 +68,22 @@ class Search(ABC):
         """The texts found so far, finished or not; at least one."""
 
 
+Watch = Callable[[Sequence[Sequence[int]]], bool]
+"""Shown what is sampled, hypothesis by hypothesis, before its last token is fed: says whether to stop.
+
+The session's ``alignment`` is then what the last token was chosen by.
+"""
+
+
 def run(
     search: Search,
     session: Session,
     logits: FloatArray,
     rules: Sequence[LogitRule],
     n_tokens: int,
+    watches: Sequence[Watch] = (),
 ) -> None:
-    """Search until it is over or ``n_tokens`` are sampled.
+    """Search until it is over, ``n_tokens`` are sampled or a watch stops it.
 
     Args:
         search: The method; afterwards it holds the candidates.
@@ -83,12 +91,13 @@ def run(
         logits: What the prompt predicts, one row for each hypothesis; changed.
         rules: Applied in this order at every step.
         n_tokens: The most tokens to sample.
+        watches: Asked after every token.
     """
     for n_left in range(n_tokens, 0, -1):
         for rule in rules:
             rule.apply(logits, search.sampled)
         choice = search.choose(logits)
-        if choice is None or n_left == 1:
+        if choice is None or any([watch(search.sampled) for watch in watches]) or n_left == 1:
             return
         if choice.sources is not None:
             session.reorder(choice.sources)

@@ -1,0 +1,1 @@
+"""Live transcription: sound goes in as it arrives, events come out."""
