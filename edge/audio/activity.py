@@ -23,3 +23,16 @@ class VoiceActivity(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget what was heard."""
+
+
+class AlwaysActive(VoiceActivity):
+    """Takes everything for speech."""
+
+    n_frame = 512
+
+    def probability(self, frame: FloatArray) -> float:
+        """See VoiceActivity."""
+        return 1.0
+
+    def reset(self) -> None:
+        """See VoiceActivity; nothing is remembered."""

@@ -151,6 +151,18 @@ def samples_source(samples: NDArray[np.floating[Any]], name: str = "audio") -> A
     Raises:
         AudioError: The array has another shape or type, is empty, or holds NaN or infinity.
     """
+    mono = checked_samples(samples, name)
+    if not len(mono):
+        raise AudioError(f"{name}: there are no samples")
+    return _Samples(mono, name)
+
+
+def checked_samples(samples: NDArray[np.floating[Any]], name: str) -> FloatArray:
+    """The samples as float32, if they can be heard.
+
+    Raises:
+        AudioError: The array has another shape or type, or holds NaN or infinity.
+    """
     samples = np.asarray(samples)
     if samples.ndim != 1:
         raise AudioError(
@@ -161,12 +173,10 @@ def samples_source(samples: NDArray[np.floating[Any]], name: str = "audio") -> A
             f"{name}: samples are {samples.dtype}; floats from -1 to 1 are needed "
             "(divide int16 by 32768)"
         )
-    if not len(samples):
-        raise AudioError(f"{name}: there are no samples")
     with np.errstate(over="ignore"):  # reported below
         mono = samples.astype(np.float32, copy=False)
     _check_finite(mono, name, start_s=0.0, rate=SAMPLE_RATE)
-    return _Samples(mono, name)
+    return mono
 
 
 def open_recording(path: str | Path) -> Recording:
@@ -224,7 +234,7 @@ def _open(path: Path) -> tuple[Any, int]:
 
 
 def _open_forward(path: Path) -> Any:  # noqa: ANN401 (untyped)
-    soundfile = _soundfile()
+    soundfile = load_soundfile()
     try:
         file = soundfile.SoundFile(path)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a name ending in .raw
@@ -267,7 +277,7 @@ def _decoded(file: Any) -> Iterator[FloatArray]:  # noqa: ANN401
         try:
             block = file.read(out=block)
             damaged = False
-        except _soundfile().SoundFileError:
+        except load_soundfile().SoundFileError:
             block = block[: BLOCK_FRAMES - int(np.isnan(block[::-1, 0]).cumprod().sum())]
             damaged = True
         if len(block):
@@ -283,12 +293,17 @@ def _check_finite(mono: FloatArray, name: str, start_s: float, rate: int) -> Non
         raise AudioError(f"{name}: NaN or infinity at {at_s:.3f} s; export the recording again")
 
 
-def _soundfile() -> ModuleType:
+def load_soundfile() -> ModuleType:
+    """The module ``soundfile``.
+
+    Raises:
+        AudioError: libsndfile, the C library that it calls, is not installed.
+    """
     try:
         import soundfile
     except OSError as error:  # its wheel for this board came without the C library
         raise AudioError(
-            "reading sound files needs libsndfile, which is not installed; "
+            "sound files need libsndfile, which is not installed; "
             "run: sudo apt-get install libsndfile1"
         ) from error
     return soundfile  # type: ignore[no-any-return]
