@@ -14,15 +14,21 @@ import pytest
 
 from whisperq_edge.edge.cli import main
 
+from .system_programs import missing_programs
+
 
 def pytest_configure(config):
-    """Refuse to run without the libraries that ``WHISPERQ_REQUIRE`` names.
+    """Refuse to run without what ``WHISPERQ_REQUIRE`` and ``WHISPERQ_REQUIRE_PROGRAMS`` name.
 
-    Tests skip what is not installed; where all of it should be, a skip would hide a mistake.
+    Tests skip what is not installed; where all of it should be, a skip would hide a mistake. The
+    first names modules, the second programs and C libraries ("libportaudio").
     """
-    required = os.environ.get("WHISPERQ_REQUIRE", "").split()
-    if missing := [name for name in required if importlib.util.find_spec(name) is None]:
+    modules = os.environ.get("WHISPERQ_REQUIRE", "").split()
+    if missing := [name for name in modules if importlib.util.find_spec(name) is None]:
         raise pytest.UsageError(f"WHISPERQ_REQUIRE: not installed: {', '.join(missing)}")
+    programs = os.environ.get("WHISPERQ_REQUIRE_PROGRAMS", "").split()
+    if missing := missing_programs(programs):
+        raise pytest.UsageError(f"WHISPERQ_REQUIRE_PROGRAMS: not installed: {', '.join(missing)}")
 
 
 @pytest.fixture(autouse=True)
