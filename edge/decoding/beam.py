@@ -34,27 +34,31 @@ class BeamSearch(Search):
         self._normalizer = normalizer
         self._beam_size = beam_size
         self._n_wanted = round(beam_size * (patience or 1.0))
-        self._sums = [0.0]
+        self._logprobs: list[list[float]] = [[]]
         self._finished: list[Candidate] = []
 
     def choose(self, logits: FloatArray) -> Choice | None:
         """See Search; logits are used up."""
+        sums = [sum(each) for each in self._logprobs]
         continuations = [
-            (total + logprob, source, token)
-            for source, (row, total) in enumerate(zip(logits, self._sums, strict=True))
+            (total + logprob, source, token, logprob)
+            for source, (row, total) in enumerate(zip(logits, sums, strict=True))
             for token, logprob in self._likeliest(row)
         ]
         continuations.sort(key=lambda continuation: -continuation[0])
 
-        sums: list[float] = []
         sources: list[int] = []
         tokens: list[int] = []
-        for total, source, token in continuations:
+        logprobs: list[list[float]] = []
+        for _, source, token, logprob in continuations:
+            every = [*self._logprobs[source], logprob]
             if token == self._eot:
                 if len(self._finished) < self._n_wanted:
-                    self._finished.append(Candidate(tuple(self.sampled[source]), total, True))
+                    self._finished.append(
+                        Candidate(tuple(self.sampled[source]), tuple(every), True)
+                    )
                 continue
-            sums.append(total)
+            logprobs.append(every)
             sources.append(source)
             tokens.append(token)
             if len(tokens) == self._beam_size:
@@ -63,7 +67,7 @@ class BeamSearch(Search):
         self.sampled = [
             [*self.sampled[source], token] for source, token in zip(sources, tokens, strict=True)
         ]
-        self._sums = sums
+        self._logprobs = logprobs
         if len(self._finished) >= self._n_wanted or not tokens:
             return None
         moved = sources != list(range(len(logits)))
@@ -73,13 +77,13 @@ class BeamSearch(Search):
 
     def candidates(self) -> list[Candidate]:
         """See Search; where too few texts ended, the likeliest unfinished ones make up for it."""
-        unfinished = sorted(
-            zip(self._sums, self.sampled, strict=True), key=lambda pair: pair[0], reverse=True
-        )
-        n_missing = max(0, self._beam_size - len(self._finished))
-        return self._finished + [
-            Candidate(tuple(tokens), total, False) for total, tokens in unfinished[:n_missing]
+        unfinished = [
+            Candidate(tuple(tokens), tuple(each), False)
+            for tokens, each in zip(self.sampled, self._logprobs, strict=True)
         ]
+        unfinished.sort(key=lambda candidate: -candidate.sum_logprob)
+        n_missing = max(0, self._beam_size - len(self._finished))
+        return self._finished + unfinished[:n_missing]
 
     def _likeliest(self, row: FloatArray) -> Iterator[tuple[int, float]]:
         """The ``beam_size + 1`` likeliest tokens: enough even if one of them ends the text.

@@ -129,13 +129,15 @@ class Decoder:
         # The last token is only read, never fed: one more fits than there are positions.
         n_room = self.session.dimensions.n_text_ctx - prompted.n_tokens + 1
         n_most = min(self.options.sample_len or self._n_half, n_room)
-        watches = [_all_loop, *([watch] if watch else [])]
+        guards = self.options.repetition_guard
+        watches = [*([_all_loop] if guards else []), *([watch] if watch else [])]
         run(search, self.session, logits, self._rules, n_most, watches)
         found = best(search.candidates(), self.options.length_penalty)
-        loop = loop_start(found.tokens)
+        loop = loop_start(found.tokens) if guards else None
         tokens = found.tokens[:loop]
         return DecodingResult(
             tokens=tokens,
+            logprobs=found.logprobs[: len(tokens)],
             text=self.tokenizer.decode(tokens).strip(),
             avg_logprob=found.avg_logprob,
             no_speech_prob=prompted.no_speech_prob,

@@ -21,7 +21,7 @@ class GreedySearch(Search):
         self.sampled = [[]]
         self._eot = eot
         self._normalizer = normalizer
-        self._sum_logprob = 0.0
+        self._logprobs: list[float] = []
         self._ended = False
 
     def choose(self, logits: FloatArray) -> Choice | None:
@@ -29,7 +29,7 @@ class GreedySearch(Search):
         row = logits[0]
         token = int(row.argmax())
         logit = float(row[token])
-        self._sum_logprob += logit - self._normalizer.log_sum_exp(row, highest=logit)
+        self._logprobs.append(logit - self._normalizer.log_sum_exp(row, highest=logit))
         if token == self._eot:
             self._ended = True
             return None
@@ -38,4 +38,4 @@ class GreedySearch(Search):
 
     def candidates(self) -> list[Candidate]:
         """See Search."""
-        return [Candidate(tuple(self.sampled[0]), self._sum_logprob, self._ended)]
+        return [Candidate(tuple(self.sampled[0]), tuple(self._logprobs), self._ended)]

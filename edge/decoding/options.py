@@ -29,6 +29,8 @@ class DecodingOptions:
         without_timestamps: Ask for text alone.
         compression_ratio_threshold: A text above it repeats itself and is not good enough.
         logprob_threshold: A text whose ``avg_logprob`` is below it is not good enough.
+        repetition_guard: Whether a text that goes round in circles is stopped, cut to what it said
+            before, and not good enough. openai/whisper lets it run to the longest length.
         no_speech_threshold: Above it, a text below ``logprob_threshold`` is taken for silence.
         seed: Of the draws at a temperature above 0.
 
@@ -50,6 +52,7 @@ class DecodingOptions:
     compression_ratio_threshold: float | None = 2.4
     logprob_threshold: float | None = -1.0
     no_speech_threshold: float | None = 0.6
+    repetition_guard: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ class DecodingResult:
 
     Attributes:
         tokens: Text and timestamps, without the end of the text.
+        logprobs: Log probability of each of these tokens.
         text: Without timestamps and outer spaces.
         avg_logprob: Mean log probability of a token; the end of the text counts as one.
         no_speech_prob: Probability that nobody speaks.
@@ -25,6 +26,7 @@ class DecodingResult:
     """
 
     tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
     text: str
     avg_logprob: float
     no_speech_prob: float

@@ -34,7 +34,7 @@ class SamplingSearch(Search):
         self._normalizer = normalizer
         self._temperature = temperature
         self._generator = generator
-        self._sums = [0.0] * n_texts
+        self._logprobs: list[list[float]] = [[] for _ in range(n_texts)]
         self._ended = [False] * n_texts
 
     def choose(self, logits: FloatArray) -> Choice | None:
@@ -44,7 +44,7 @@ class SamplingSearch(Search):
             if self._ended[index]:
                 continue
             token = self._draw(row)
-            self._sums[index] += float(row[token]) - self._normalizer.log_sum_exp(row)
+            self._logprobs[index].append(float(row[token]) - self._normalizer.log_sum_exp(row))
             if token == self._eot:
                 self._ended[index] = True
             else:
@@ -54,8 +54,8 @@ class SamplingSearch(Search):
 
     def candidates(self) -> list[Candidate]:
         """See Search."""
-        texts = zip(self.sampled, self._sums, self._ended, strict=True)
-        return [Candidate(tuple(tokens), total, ended) for tokens, total, ended in texts]
+        texts = zip(self.sampled, self._logprobs, self._ended, strict=True)
+        return [Candidate(tuple(tokens), tuple(each), ended) for tokens, each, ended in texts]
 
     def _draw(self, row: FloatArray) -> int:
         weights = self._normalizer.weights(row, float(row.max()), self._temperature)

@@ -27,13 +27,18 @@ class Candidate(NamedTuple):
 
     Attributes:
         tokens: Ids after the prompt, without the end of the text.
-        sum_logprob: Of those ids and of the end of the text, if it came.
+        logprobs: Log probability of each of those ids, then of the end of the text, if it came.
         ended: Whether the end of the text came; otherwise there was no room for more.
     """
 
     tokens: tuple[int, ...]
-    sum_logprob: float
+    logprobs: tuple[float, ...]
     ended: bool
+
+    @property
+    def sum_logprob(self) -> float:
+        """Log probability of the whole text, and of its end, if it came."""
+        return sum(self.logprobs)
 
     @property
     def avg_logprob(self) -> float:
@@ -69,7 +74,7 @@ class Search(ABC):
 
 
 Watch = Callable[[Sequence[Sequence[int]]], bool]
-"""Shown what is sampled, hypothesis by hypothesis, before its last token is fed: says whether to stop.
+"""Shown what every hypothesis has sampled, before its last token is fed: says whether to stop.
 
 The session's ``alignment`` is then what the last token was chosen by.
 """
@@ -97,7 +102,10 @@ def run(
         for rule in rules:
             rule.apply(logits, search.sampled)
         choice = search.choose(logits)
-        if choice is None or any([watch(search.sampled) for watch in watches]) or n_left == 1:
+        if choice is None:
+            return
+        stops = [watch(search.sampled) for watch in watches]  # every watch sees every step
+        if any(stops) or n_left == 1:
             return
         if choice.sources is not None:
             session.reorder(choice.sources)

@@ -18,6 +18,7 @@ from ..decoding.decoder import Decoder
 from ..decoding.tokens import Tokenizer
 from ..errors import ParityError
 from ..parity import CurvePoint, Parity, PrecisionChoice
+from ..transcription.word_errors import word_error_rate
 from ..types import AudioContexts, Progress, no_progress
 from .blas import one_blas_thread
 from .export import export, listen
@@ -27,7 +28,6 @@ from .loss import LossMeter
 from .mixture import Ladder, n_bytes
 from .ranking import divergences
 from .teacher import OPTIONS, forced_logits
-from .words import word_error_rate
 
 RETRIES = 6  # artifacts written until one passes; each is an eighth of the way finer
 

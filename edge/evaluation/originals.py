@@ -12,10 +12,10 @@ from ..decoding.decoder import Decoder
 from ..decoding.tokens import Tokenizer
 from ..errors import ConfigError
 from ..parity import Parity
+from ..transcription.word_errors import word_error_rate
 from ..types import Progress, no_progress
 from .recordings import bundled_recordings
 from .teacher import OPTIONS, features
-from .words import word_error_rate
 
 WORD_RECORDINGS = 12  # heard where nothing else can be judged
 

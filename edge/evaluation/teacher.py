@@ -14,7 +14,12 @@ from ..types import FRAMES_PER_POSITION, HOP_LENGTH, AudioContexts, FloatArray, 
 from .recordings import LabelledRecording
 
 MAX_TOKENS = 24  # of a recording; the bundled ones have at most 20 words
-OPTIONS = DecodingOptions(language="en", without_timestamps=True, sample_len=MAX_TOKENS)
+OPTIONS = DecodingOptions(
+    language="en",
+    without_timestamps=True,
+    sample_len=MAX_TOKENS,
+    repetition_guard=False,  # a text may be silly, but has to be long enough to judge by
+)
 # NumPy runs every parameter once per token: as many recordings as keep an export brief.
 PARAMETERS_TIMES_RECORDINGS = 2e8
 MIN_RECORDINGS, MAX_RECORDINGS = 4, 30

@@ -15,6 +15,7 @@ from ..artifact import TOKENIZER, Artifact
 from ..decoding.decoder import Decoder
 from ..decoding.tokens import Tokenizer
 from ..parity import Parity, PartParity
+from ..transcription.word_errors import word_error_rate
 from ..types import FloatArray, Progress, Session, no_progress
 from .blas import one_blas_thread
 from .listening import Heard
@@ -22,7 +23,6 @@ from .loss import LossMeter
 from .originals import count_words, original_parameters
 from .recordings import LabelledRecording, bundled_recordings
 from .teacher import OPTIONS, features, forced_logits, n_recordings
-from .words import word_error_rate
 
 COMPARED_TOKENS = 6  # of a recording beside the reference
 COMPARED_SHARE = 2  # every second recording beside the reference; the words of all are counted

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..decoding.options import DecodingOptions
-from ..errors import UnknownNameError
+from ..decoding.punctuation import APPENDED, PREPENDED
+from ..errors import ConfigError, UnknownNameError
 
 AudioContext = Literal["auto", "full"]
 
@@ -20,6 +21,12 @@ class TranscriptionOptions(DecodingOptions):
         condition_on_previous_text: Whether each window is told what was said before it.
         audio_context: "auto" encodes a short window as short as it is and a second of silence;
             "full" pads it to the longest window, as openai/whisper does.
+        word_timestamps: Whether segments get their words with times, which costs one pass of the
+            decoder over every window's text.
+        prepend_punctuations: With ``word_timestamps``, marks that go with the word behind them.
+        append_punctuations: Likewise, with the word before them.
+        hallucination_silence_threshold: Segments whose words look made up are left out where there
+            is silence longer than this, in seconds, around them. Needs ``word_timestamps``.
 
     Raises:
         ConfigError: A value is out of range, or two of them do not go together.
@@ -28,8 +35,17 @@ class TranscriptionOptions(DecodingOptions):
     initial_prompt: str | None = None
     condition_on_previous_text: bool = True
     audio_context: AudioContext = "auto"
+    word_timestamps: bool = False
+    prepend_punctuations: str = PREPENDED
+    append_punctuations: str = APPENDED
+    hallucination_silence_threshold: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.audio_context not in get_args(AudioContext):
             raise UnknownNameError("audio context", self.audio_context, get_args(AudioContext))
+        threshold = self.hallucination_silence_threshold
+        if threshold is not None and not self.word_timestamps:
+            raise ConfigError("hallucination_silence_threshold needs word_timestamps")
+        if threshold is not None and threshold < 0:
+            raise ConfigError(f"hallucination_silence_threshold is {threshold:g}, below 0 seconds")

@@ -77,10 +77,17 @@ class Piece(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A window cut into pieces, and the frames after which the next window starts."""
+    """A window cut into pieces.
+
+    Attributes:
+        pieces: At least one, in order.
+        n_frames: After how many frames the next window starts.
+        is_complete: Whether a lone timestamp says that nothing follows the last piece.
+    """
 
     pieces: tuple[Piece, ...]
     n_frames: int
+    is_complete: bool
 
 
 def cut(tokens: Sequence[int], tokenizer: Tokenizer, n_frames: int) -> Cut:
@@ -97,10 +104,10 @@ def cut(tokens: Sequence[int], tokenizer: Tokenizer, n_frames: int) -> Cut:
     """
     tokens = tuple(tokens)
     is_time = [tokenizer.is_time(token) for token in tokens]
+    is_complete = is_time[-2:] == [False, True]
     ends = [index + 1 for index, pair in enumerate(pairwise(is_time)) if all(pair)]
     if not ends:
-        return Cut((_whole(tokens, tokenizer, n_frames),), n_frames)
-    is_complete = is_time[-2:] == [False, True]
+        return Cut((_whole(tokens, tokenizer, n_frames),), n_frames, is_complete)
     if is_complete:
         ends.append(len(tokens))
     pieces = tuple(
@@ -108,10 +115,10 @@ def cut(tokens: Sequence[int], tokenizer: Tokenizer, n_frames: int) -> Cut:
         for part in (tokens[start:end] for start, end in pairwise([0, *ends]))
     )
     if is_complete:
-        return Cut(pieces, n_frames)
+        return Cut(pieces, n_frames, is_complete)
     last = tokens[ends[-1] - 1] - tokenizer.timestamp_begin
     # Every window moves on, whatever the model says.
-    return Cut(pieces, min(last * FRAMES_PER_POSITION, n_frames) or n_frames)
+    return Cut(pieces, min(last * FRAMES_PER_POSITION, n_frames) or n_frames, is_complete)
 
 
 def _whole(tokens: tuple[int, ...], tokenizer: Tokenizer, n_frames: int) -> Piece:

@@ -257,10 +257,11 @@ def test_a_single_product_is_exact(precision, n_taps, tmp_path):
     if precision == "fp32":
         assert relative(ours, theirs) < 2e-6
         return
-    # The nearest half; of a sum between two of them, either, since the order of summing differs.
+    # The nearest half of a sum that was rounded in another order, which shows where much cancels.
     np.testing.assert_array_equal(ours, ours.astype(np.float16))
     step = np.spacing(np.abs(theirs).astype(np.float16)).astype(np.float32)
-    assert (np.abs(ours - theirs) <= 0.51 * step).all()
+    terms = np.linalg.norm(x, axis=-1).max() * np.linalg.norm(weight, axis=1)
+    assert (np.abs(ours - theirs) <= 0.5 * step + 2**-24 * terms).all()
 
 
 def test_a_single_norm_is_exact(tmp_path):

@@ -18,8 +18,8 @@ from whisperq_edge.edge.evaluation import verify as verify_module
 from whisperq_edge.edge.evaluation.export import export, listen
 from whisperq_edge.edge.evaluation.recordings import bundled_recordings
 from whisperq_edge.edge.evaluation.verify import verify
-from whisperq_edge.edge.evaluation.words import word_error_rate
 from whisperq_edge.edge.parity import Speed
+from whisperq_edge.edge.transcription.word_errors import word_error_rate
 from whisperq_edge.edge.types import Precision, no_progress
 from whisperq_edge.exporters import TARGETS, ExportRequest, onnx_weights
 from whisperq_edge.models import parameters as parameters_module

@@ -112,7 +112,10 @@ def test_a_prefix_without_end_is_refused(tokenizer):
 
 
 def test_a_text_without_end_stops_where_the_positions_end(tokenizer):
-    decoder, session = decoder_of(lambda *_: {5: LIKELY}, tokenizer, without_timestamps=True)
+    def script(_window, past):
+        return {500 + len(past): LIKELY}  # always something new, or the loop guard would end it
+
+    decoder, session = decoder_of(script, tokenizer, without_timestamps=True)
     result = decoder.decode(decoder.begin(GERMAN), 0.0)
     assert (len(result.tokens), result.ended) == (224, False)
     result = decoder.decode(decoder.begin(GERMAN, previous=[9] * 223), 0.0)
@@ -176,7 +179,7 @@ def test_what_the_model_cannot_do_is_refused(content, tokenizer):
         decoder_of(reply(T0), tokenizer, language="germn")
 
 
-RESULT = DecodingResult((), "", -0.5, 0.1, 0.0, 1.0, "en", None, True)
+RESULT = DecodingResult((), (), "", -0.5, 0.1, 0.0, 1.0, "en", None, True)
 LOOPING, UNLIKELY, SILENT = (
     {"compression_ratio": 2.5},
     {"avg_logprob": -1.1},

@@ -14,7 +14,7 @@ from whisperq_edge.edge.decoding.sampling import SamplingSearch
 from whisperq_edge.edge.decoding.search import Candidate, best, run
 from whisperq_edge.edge.decoding.softmax import Normalizer
 from whisperq_edge.edge.errors import InferenceError
-from whisperq_edge.tests.scripted_session import ScriptedSession
+from whisperq_edge.tests.scripted_session import UNLIKELY, ScriptedSession
 
 N_VOCAB, START, EOT = 16, 14, 15
 A, B, C, D, E, F = range(6)
@@ -64,7 +64,8 @@ def test_greedy_obeys_the_rules():
 
 def test_greedy_stops_where_the_room_ends():
     [found] = search_in(garden, GreedySearch(EOT, normalizer()), n_tokens=2)
-    assert found == Candidate((A, C), pytest.approx(math.log(0.5 * 0.4), abs=1e-5), ended=False)
+    logprobs = pytest.approx((math.log(0.5), math.log(0.4)), abs=1e-5)
+    assert found == Candidate((A, C), logprobs, ended=False)
 
 
 def test_the_last_token_is_not_fed():
@@ -195,21 +196,45 @@ def test_a_forbidden_token_is_never_drawn():
     assert {token for text in found for token in text.tokens} == {A, EOT - 1}
 
 
+def search_of(name):
+    return {
+        "greedy": lambda: GreedySearch(EOT, normalizer()),
+        "beam": lambda: BeamSearch(EOT, normalizer(), beam_size=3, patience=2),
+        "sampling": lambda: SamplingSearch(EOT, normalizer(), 0.7, 20, np.random.default_rng(0)),
+    }[name]()
+
+
+@pytest.mark.parametrize("n_tokens", [2, 10])
+@pytest.mark.parametrize("name", ["greedy", "beam", "sampling"])
+def test_every_token_has_its_own_probability(name, n_tokens):
+    found = search_in(garden, search_of(name), n_tokens)
+    assert {text.ended for text in found} >= {n_tokens == 10}
+    for text in found:
+        said = (*text.tokens, EOT) if text.ended else text.tokens
+        rows = [GARDEN.get(said[:index], OVER) for index in range(len(said))]
+        logprobs = [
+            math.log(row[token]) if token in row else UNLIKELY
+            for row, token in zip(rows, said, strict=True)
+        ]
+        assert text.logprobs == pytest.approx(logprobs, abs=1e-4)
+        assert text.sum_logprob == pytest.approx(sum(logprobs), abs=1e-4)
+
+
 def test_best_prefers_the_likelier_token_on_average():
-    long, short = Candidate((1, 2, 3, 4), -2.0, True), Candidate((1,), -1.0, True)
+    long, short = Candidate((1, 2, 3, 4), (-2.0,), True), Candidate((1,), (-1.0,), True)
     assert best([short, long], None) is long
     assert best([short, long], 0.0) is short
     assert best([long, long._replace(ended=False)], None) is long
 
 
 def test_the_length_penalty_is_googles():
-    short, long = Candidate((1,), -1.0, True), Candidate((1, 2, 3, 4), -1.47, True)
+    short, long = Candidate((1,), (-1.0,), True), Candidate((1, 2, 3, 4), (-1.47,), True)
     assert best([short, long], 1.0) is long  # -1 / (6/6) against -1.47 / (9/6)
-    assert best([short, long._replace(sum_logprob=-1.53)], 1.0) is short
+    assert best([short, long._replace(logprobs=(-1.53,))], 1.0) is short
 
 
 def test_best_takes_an_empty_text():
-    assert best([Candidate((), -0.1, True), Candidate((1,), -3.0, True)], None).tokens == ()
+    assert best([Candidate((), (-0.1,), True), Candidate((1,), (-3.0,), True)], None).tokens == ()
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
