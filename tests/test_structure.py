@@ -33,6 +33,7 @@ ALLOWED = {
         "edge/decoding",
         "edge/transcription",
     },
+    "edge/streaming": {"edge/audio", "edge/decoding", "edge/transcription"},
     "edge/cli": {
         "models",
         "exporters",
@@ -40,6 +41,7 @@ ALLOWED = {
         "edge/audio",
         "edge/decoding",
         "edge/transcription",
+        "edge/streaming",
         "edge/evaluation",
     },
 }

@@ -9,7 +9,7 @@ from ..decoding.options import DecodingOptions
 from ..errors import ConfigError, UnknownNameError
 from ..transcription.options import AudioContext
 
-PolicyName = Literal["auto", "alignatt", "local-agreement"]
+PolicyName = Literal["alignatt", "local-agreement"]
 BufferTrimming = Literal["segment", "sentence"]
 
 
@@ -18,8 +18,8 @@ class StreamingOptions(DecodingOptions):
     """The options of every decoding, and those of the stream.
 
     Attributes:
-        policy: What decides that a word stays: "local-agreement" (two updates agree on it),
-            "alignatt" (the model looked at sound well before the end when it said it), or "auto".
+        policy: What decides that a word stays: "alignatt" (the model looked at sound well before
+            the end when it said it) or "local-agreement" (two updates agree on it).
         chunk_s: New sound between two updates, in seconds.
         frame_threshold: For "alignatt": how far from the end of the sound a word has to be, in
             encoder positions of 20 ms.
@@ -40,9 +40,9 @@ class StreamingOptions(DecodingOptions):
         ConfigError: A value is out of range, or two of them do not go together.
     """
 
-    policy: PolicyName = "auto"
+    policy: PolicyName = "alignatt"
     chunk_s: float = 1.0
-    frame_threshold: int = 25
+    frame_threshold: int = 40
     initial_prompt: str | None = None
     condition_on_previous_text: bool = True
     buffer_trimming: BufferTrimming = "segment"
@@ -70,7 +70,9 @@ class StreamingOptions(DecodingOptions):
         if not 0.1 <= self.chunk_s <= 10:
             raise ConfigError(f"chunk_s must be from 0.1 to 10 seconds, it is {self.chunk_s:g}")
         if not 0 <= self.frame_threshold <= 500:
-            raise ConfigError(f"frame_threshold must be from 0 to 500, it is {self.frame_threshold}")
+            raise ConfigError(
+                f"frame_threshold must be from 0 to 500, it is {self.frame_threshold}"
+            )
         if not 2 <= self.buffer_trimming_s <= 28:
             raise ConfigError(
                 f"buffer_trimming_s must be from 2 to 28 seconds, it is {self.buffer_trimming_s:g}"
