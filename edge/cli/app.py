@@ -14,10 +14,12 @@ from .adopt import adopt
 from .doctor import doctor
 from .export import export
 from .failures import INTERRUPTED, explain
+from .listen import listen
 from .models import models
 from .screen import Screen
 from .settings import settings
 from .settings_file import read_settings
+from .stream import stream
 from .targets import targets
 from .transcribe import transcribe
 from .verify import verify
@@ -62,6 +64,8 @@ def root(
 for command, example in (
     (export, "whisperq-edge export --target onnx --int8"),
     (transcribe, "whisperq-edge transcribe meeting.flac --format srt --output-dir subtitles"),
+    (listen, "whisperq-edge listen --language en --output events.jsonl"),
+    (stream, "whisperq-edge stream interview.flac --policy alignatt --json"),
     (adopt, "whisperq-edge adopt whisper-tiny-ONNX --variant int8 --model openai/whisper-tiny"),
     (verify, "whisperq-edge verify exports/tiny-onnx-int8"),
     (models, "whisperq-edge models tiny"),

@@ -19,17 +19,25 @@ PROBE_TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Library:
-    """A library by its module and its distribution, and the extra it belongs to, if any."""
+    """One that the package imports somewhere.
+
+    Attributes:
+        module: What is imported.
+        distribution: What pip installs.
+        extra: Of this package, that brings it; None if the package cannot run without it.
+        system_package: Debian's, with a C library that its wheel may come without.
+    """
 
     module: str
     distribution: str
     extra: str | None = None
+    system_package: str | None = None
 
 
 LIBRARIES = (
     Library("numpy", "numpy"),
     Library("onnxruntime", "onnxruntime"),
-    Library("soundfile", "soundfile"),
+    Library("soundfile", "soundfile", system_package="libsndfile1"),
     Library("soxr", "soxr"),
     Library("tokenizers", "tokenizers"),
     Library("huggingface_hub", "huggingface_hub"),
@@ -42,6 +50,7 @@ LIBRARIES = (
     Library("flatbuffers", "flatbuffers", "tflite"),
     Library("coremltools", "coremltools", "coreml"),
     Library("onnxruntime_qnn", "onnxruntime-qnn", "qualcomm"),
+    Library("sounddevice", "sounddevice", "mic", system_package="libportaudio2"),
 )
 
 
@@ -69,6 +78,8 @@ def probe(library: Library) -> LibraryState:
         return LibraryState(library.distribution, None, library.extra, missing)
     private = "from whisperq_edge.edge.privacy import keep_private; keep_private()"
     problem = failure(["-c", f"{private}; import {library.module}"])
+    if problem and problem.startswith("OSError") and library.system_package:
+        problem = f"{problem}; run: sudo apt-get install {library.system_package}"
     try:
         version = metadata.version(library.distribution)
     except metadata.PackageNotFoundError:

@@ -14,16 +14,17 @@ from ..errors import ConfigError
 
 PATH_VARIABLE = "WHISPERQ_EDGE_CONFIG"
 
-# The option that each setting is the default of: command, parameter.
-_OPTIONS = {
-    "model": ("export", "model"),
-    "target": ("export", "target"),
-    "artifact": ("transcribe", "artifact"),
-    "language": ("transcribe", "language"),
-    "threads": ("transcribe", "threads"),
-    "format": ("transcribe", "output_format"),
-    "output_dir": ("transcribe", "output_dir"),
-    "beam_size": ("transcribe", "beam_size"),
+# The options that each setting is the default of: commands, and their parameter.
+_TRANSCRIBING = ("transcribe", "listen", "stream")
+_OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "model": (("export",), "model"),
+    "target": (("export",), "target"),
+    "artifact": (_TRANSCRIBING, "artifact"),
+    "language": (_TRANSCRIBING, "language"),
+    "threads": (_TRANSCRIBING, "threads"),
+    "format": (("transcribe",), "output_format"),
+    "output_dir": (("transcribe",), "output_dir"),
+    "beam_size": (("transcribe",), "beam_size"),
 }
 
 
@@ -55,8 +56,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         found: dict[str, dict[str, Any]] = {}
         for name, value in msgspec.structs.asdict(self).items():
             if value is not None:
-                command, parameter = _OPTIONS[name]
-                found.setdefault(command, {})[parameter] = value
+                commands, parameter = _OPTIONS[name]
+                for command in commands:
+                    found.setdefault(command, {})[parameter] = value
         return found
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..decoding.punctuation import APPENDED, PREPENDED
 from ..errors import ConfigError, WhisperqError
-from .export_index import newest_export
+from . import decoding_options as decoding
+from .artifact_input import open_artifact
 from .failures import explain
-from .option_values import optional_number, temperatures, token_ids
+from .option_values import temperatures, token_ids
 from .screen import Screen
 from .sound_input import open_sound, stem_of
 from .transcript_output import Format, TranscriptOutput
@@ -32,9 +34,7 @@ def transcribe(
     recordings: Annotated[
         list[str], typer.Argument(help="Sound files; - reads one from standard input.")
     ],
-    artifact: Annotated[
-        Path | None, typer.Option(help="Folder of an export; the newest one if not given.")
-    ] = None,
+    artifact: decoding.Artifact = None,
     output_format: Annotated[
         Format | None,
         typer.Option("--output-format", "--format", "-f", help="Of the text; txt if not given."),
@@ -43,21 +43,13 @@ def transcribe(
         Path | None,
         typer.Option("--output-dir", "-o", help="Write one file per recording and format here."),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Code or English name; detected if not given.")
-    ] = None,
-    task: Annotated[
-        Literal["transcribe", "translate"], typer.Option(help="Write down, or put into English.")
-    ] = "transcribe",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Compute threads; every core if not given.")
-    ] = None,
+    language: decoding.Language = None,
+    task: decoding.Task = "transcribe",
+    threads: decoding.Threads = None,
     device: Annotated[
         str | None, typer.Option(help="Where to run, in the library's words: GPU, NPU, AUTO ...")
     ] = None,
-    provider: Annotated[
-        str | None, typer.Option("--ep", help="ONNX Runtime's execution provider: cuda, qnn ...")
-    ] = None,
+    provider: decoding.Provider = None,
     beam_size: Annotated[
         int | None, typer.Option(help="Hypotheses of a beam search; greedy if not given.")
     ] = None,
@@ -68,56 +60,35 @@ def transcribe(
     length_penalty: Annotated[
         float | None, typer.Option(help="From 0 to 1; by mean log-probability if not given.")
     ] = None,
-    temperature: Annotated[float, typer.Option(help="Of the first try.")] = 0.0,
-    temperature_increment_on_fallback: Annotated[
-        float | None,
-        typer.Option(
-            parser=optional_number,
-            metavar="<float|none>",
-            help="Added when a try fails; None for one try.",
-        ),
-    ] = 0.2,
-    compression_ratio_threshold: Annotated[
-        float | None,
-        typer.Option(
-            parser=optional_number,
-            metavar="<float|none>",
-            help="A try that repeats itself more has failed.",
-        ),
-    ] = 2.4,
-    logprob_threshold: Annotated[
-        float | None,
-        typer.Option(
-            parser=optional_number,
-            metavar="<float|none>",
-            help="A try that is less probable has failed.",
-        ),
-    ] = -1.0,
-    no_speech_threshold: Annotated[
-        float | None,
-        typer.Option(
-            parser=optional_number,
-            metavar="<float|none>",
-            help="A failed try that is surer of silence is none.",
-        ),
-    ] = 0.6,
-    suppress_tokens: Annotated[
-        str, typer.Option(help="Ids never chosen, with commas; -1 is the checkpoint's list.")
-    ] = "-1",
-    initial_prompt: Annotated[
-        str | None, typer.Option(help="Text that comes before: names, spelling, style.")
-    ] = None,
-    condition_on_previous_text: Annotated[
-        Literal["true", "false"],
-        typer.Option(case_sensitive=False, help="Tell each window what was said before."),
-    ] = "true",
+    temperature: decoding.Temperature = 0.0,
+    temperature_increment_on_fallback: decoding.TemperatureIncrement = 0.2,
+    compression_ratio_threshold: decoding.CompressionRatioThreshold = 2.4,
+    logprob_threshold: decoding.LogprobThreshold = -1.0,
+    no_speech_threshold: decoding.NoSpeechThreshold = 0.6,
+    repetition_guard: decoding.RepetitionGuard = True,
+    suppress_tokens: decoding.SuppressTokens = "-1",
+    initial_prompt: decoding.InitialPrompt = None,
+    condition_on_previous_text: decoding.ConditionOnPreviousText = "true",
     without_timestamps: Annotated[
         bool, typer.Option("--without-timestamps", help="Ask the model for text alone.")
     ] = False,
-    audio_context: Annotated[
-        Literal["auto", "full"],
-        typer.Option(help="Encode short recordings short, or always a full window."),
-    ] = "auto",
+    audio_context: decoding.AudioContext = "auto",
+    word_timestamps: Annotated[
+        Literal["true", "false"],
+        typer.Option(case_sensitive=False, help="Times for every word, in json, srt and vtt."),
+    ] = "false",
+    prepend_punctuations: Annotated[
+        str, typer.Option(show_default=False, help="Marks that go with the word behind them.")
+    ] = PREPENDED,
+    append_punctuations: Annotated[
+        str, typer.Option(show_default=False, help="Marks that go with the word before them.")
+    ] = APPENDED,
+    hallucination_silence_threshold: Annotated[
+        float | None,
+        decoding.optional_number_option(
+            "With word times: leave out strange text beside more silence, in seconds."
+        ),
+    ] = None,
 ) -> None:
     """Transcribe recordings with an exported model.
 
@@ -139,34 +110,23 @@ def transcribe(
         compression_ratio_threshold=compression_ratio_threshold,
         logprob_threshold=logprob_threshold,
         no_speech_threshold=no_speech_threshold,
+        repetition_guard=repetition_guard,
         initial_prompt=initial_prompt,
         condition_on_previous_text=condition_on_previous_text == "true",
         audio_context=audio_context,
+        word_timestamps=word_timestamps == "true",
+        prepend_punctuations=prepend_punctuations,
+        append_punctuations=append_punctuations,
+        hallucination_silence_threshold=hallucination_silence_threshold,
     )
     output = TranscriptOutput.of(output_format, output_dir, [stem_of(name) for name in recordings])
-    found = _open_artifact(screen, artifact)
-    if found.manifest.refusal is not None:
-        screen.note(f"warning: the gate refused this artifact: {found.manifest.refusal}")
+    found = open_artifact(screen, artifact)
     from ...runtimes import open_session
 
     open_it = partial(open_session, found, threads, device=device, provider=provider)
     status = _run(screen, found, open_it, recordings, options, output)
     if status:
         raise typer.Exit(status)
-
-
-def _open_artifact(screen: Screen, folder: Path | None) -> Artifact:
-    from ..artifact import Artifact
-
-    if folder is not None:
-        return Artifact.read(folder)
-    newest = newest_export()
-    if newest is None:
-        raise ConfigError(
-            "there is no export yet; run: whisperq-edge export, or name one with --artifact"
-        )
-    screen.note(f"using {newest}")
-    return Artifact.read(newest)
 
 
 def _run(

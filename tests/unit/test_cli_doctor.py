@@ -8,7 +8,7 @@ import pytest
 
 from whisperq_edge.edge.cli.doctor import diagnose
 from whisperq_edge.edge.cli.export_index import record_export
-from whisperq_edge.edge.cli.libraries import Library, LibraryState, failure, probe
+from whisperq_edge.edge.cli.libraries import LIBRARIES, Library, LibraryState, failure, probe
 from whisperq_edge.edge.cli.machine import this_machine
 
 
@@ -49,6 +49,16 @@ def test_a_broken_library_is_not_an_absent_one(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     state = probe(Library("broken_library", "broken-library", "onnx"))
     assert state.problem == "OSError: wrong processor"
+
+
+def test_a_missing_c_library_says_how_to_get_it(tmp_path, monkeypatch):
+    """sounddevice without PortAudio, as on a Raspberry Pi after nothing but pip."""
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (library,) = [library for library in LIBRARIES if library.module == "sounddevice"]
+    assert probe(library).problem == (
+        "OSError: PortAudio library not found; run: sudo apt-get install libportaudio2"
+    )
 
 
 def test_problems_are_counted(tmp_path):

@@ -42,7 +42,10 @@ def test_every_setting_is_the_default_of_an_existing_option():
     settings = read_settings()
     assert None not in [getattr(settings, name) for name in Settings.__struct_fields__]
     defaults = settings.defaults()
-    assert sum(map(len, defaults.values())) == len(Settings.__struct_fields__)
+    set_values = [getattr(settings, name) for name in Settings.__struct_fields__]
+    assert {v for values in defaults.values() for v in values.values()} == set(set_values)
+    for command in ("listen", "stream"):
+        assert defaults[command] == {"artifact": "a", "language": "en", "threads": 2}
     for command, values in defaults.items():
         known = {parameter.name for parameter in get_command(app).commands[command].params}
         assert values.keys() <= known

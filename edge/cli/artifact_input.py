@@ -1,0 +1,35 @@
+"""The artifact that a command transcribes with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from .export_index import newest_export
+from .screen import Screen
+
+if TYPE_CHECKING:
+    from ..artifact import Artifact
+
+
+def open_artifact(screen: Screen, folder: Path | None) -> Artifact:
+    """The artifact in a folder, or the newest export; says so if the gate had refused it.
+
+    Raises:
+        ConfigError: No folder is given, and there is no export.
+        ArtifactError: It is incomplete, changed or of another version.
+    """
+    from ..artifact import Artifact
+
+    if folder is None:
+        folder = newest_export()
+        if folder is None:
+            raise ConfigError(
+                "there is no export yet; run: whisperq-edge export, or name one with --artifact"
+            )
+        screen.note(f"using {folder}")
+    found = Artifact.read(folder)
+    if found.manifest.refusal is not None:
+        screen.note(f"warning: the gate refused this artifact: {found.manifest.refusal}")
+    return found
