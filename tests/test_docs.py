@@ -81,10 +81,11 @@ def test_the_two_first_commands_come_first():
     assert ["make demo", "make test"] == re.findall(r"^make \w+", opening, re.MULTILINE)
 
 
-def test_what_the_readme_shows_works(tmp_path, recordings, artifact):
+@pytest.mark.parametrize("name", ["README.md", "docs/streaming.md"])
+def test_what_is_shown_works(tmp_path, recordings, artifact, name):
     """The marked blocks run from top to bottom, as a reader would type them."""
     (tmp_path / "demo-onnx-int8").symlink_to(artifact.folder)
-    blocks = TESTED.findall(README)
+    blocks = TESTED.findall((ROOT / name).read_text())
     assert blocks
     bin_folder = Path(sys.executable).parent
     sound = sorted(recordings.glob("*.flac"))[0]

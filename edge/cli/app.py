@@ -65,7 +65,7 @@ for command, example in (
     (export, "whisperq-edge export --target onnx --int8"),
     (transcribe, "whisperq-edge transcribe meeting.flac --format srt --output-dir subtitles"),
     (listen, "whisperq-edge listen --language en --output events.jsonl"),
-    (stream, "whisperq-edge stream interview.flac --policy alignatt --json"),
+    (stream, "whisperq-edge stream interview.flac --policy local-agreement --json"),
     (adopt, "whisperq-edge adopt whisper-tiny-ONNX --variant int8 --model openai/whisper-tiny"),
     (verify, "whisperq-edge verify exports/tiny-onnx-int8"),
     (models, "whisperq-edge models tiny"),
