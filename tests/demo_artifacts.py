@@ -10,6 +10,7 @@ import pytest
 
 from whisperq_edge.edge.artifact import Artifact
 from whisperq_edge.edge.evaluation.export import export
+from whisperq_edge.edge.types import PrecisionName
 from whisperq_edge.exporters import TARGETS, ExportRequest
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.quantize import Recipe
@@ -19,7 +20,7 @@ WINDOWS = (250, 500)
 
 
 @cache
-def demo_artifact(target: str, precision: str = "int8") -> Artifact:
+def demo_artifact(target: str, precision: PrecisionName = "int8") -> Artifact:
     """Not to be changed; skips the test if what writes it is not installed."""
     pytest.importorskip(TARGETS[target].module)
     checkpoint = load_checkpoint("demo", offline=True)

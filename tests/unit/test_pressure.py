@@ -17,7 +17,7 @@ FULL, HALF, *_, LEAST = EFFORTS
 QUICK_S = 0.1  # waits after an update that is easy at any effort
 
 
-class Told(list):
+class Told(list[str]):
     """The first words of what was said."""
 
     def __call__(self, line):
