@@ -75,7 +75,9 @@ def transcribe(
     audio_context: decoding.AudioContext = "auto",
     word_timestamps: Annotated[
         Literal["true", "false"],
-        typer.Option(case_sensitive=False, help="Times for every word, in json, srt and vtt."),
+        typer.Option(
+            case_sensitive=False, help="Times for every word in json; srt and vtt go by them."
+        ),
     ] = "false",
     prepend_punctuations: Annotated[
         str, typer.Option(show_default=False, help="Marks that go with the word behind them.")

@@ -14,7 +14,8 @@ def row_starts(costs: NDArray[np.floating]) -> IntArray:
     A path steps right, down, or both at once, and costs what all its elements cost together:
     ``best[i, j] = costs[i, j] + min(best[i, j-1], best[i-1, j], best[i-1, j-1])``. Within a row,
     that is the row's running sum plus the running minimum of what it took to get in, so a row takes
-    a few passes of NumPy instead of a loop over its elements.
+    a few passes of NumPy instead of a loop over its elements. openai/whisper sums in float32: where
+    two paths cost nearly the same, it may take the other.
 
     Args:
         costs: Shape (n_rows, n_columns), neither of them 0.

@@ -22,11 +22,14 @@ class TranscriptionOptions(DecodingOptions):
         audio_context: "auto" encodes a short window as short as it is and a second of silence;
             "full" pads it to the longest window, as openai/whisper does.
         word_timestamps: Whether segments get their words with times, which costs one pass of the
-            decoder over every window's text.
+            decoder over every window's text. They are openai/whisper's where ``audio_context`` is
+            "full"; a short window moves some.
         prepend_punctuations: With ``word_timestamps``, marks that go with the word behind them.
         append_punctuations: Likewise, with the word before them.
         hallucination_silence_threshold: Segments whose words look made up are left out where there
-            is silence longer than this, in seconds, around them. Needs ``word_timestamps``.
+            is silence longer than this, in seconds, around them. Needs ``word_timestamps``, and
+            costs decoding every text once more, token by token, for probabilities that do not
+            depend on the text before.
 
     Raises:
         ConfigError: A value is out of range, or two of them do not go together.

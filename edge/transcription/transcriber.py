@@ -31,7 +31,8 @@ class Transcriber:
     by window and the end is padded with silence, so that no more than a window is in memory; a
     window of digital silence is passed over; a short window is encoded short (see
     ``TranscriptionOptions.audio_context``); segments without text are left out, and none ends
-    after the sound; words are as probable as they were when decoded.
+    after the sound; words are as probable as they were when decoded, unless
+    ``hallucination_silence_threshold`` asks for openai/whisper's own measure.
 
     Args:
         session: An open artifact.

@@ -1,8 +1,7 @@
 """Words with times for the segments of one window.
 
-Source: openai/whisper ``whisper/timing.py``, ``add_word_timestamps``. A word's probability is that
-of its tokens when they were decoded, under the rules of decoding; openai/whisper takes it from the
-pass that aligns them.
+Source: openai/whisper ``whisper/timing.py``, ``add_word_timestamps``. There the segments behind a
+word that two of them share may get each other's words; here a word is the first one's.
 """
 
 from __future__ import annotations

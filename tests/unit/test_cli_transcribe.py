@@ -16,7 +16,9 @@ import soundfile
 from whisperq_edge.edge.cli.export_index import record_export
 from whisperq_edge.edge.cli.option_values import optional_number, temperatures, token_ids
 from whisperq_edge.edge.cli.transcript_output import TranscriptOutput
-from whisperq_edge.edge.errors import ConfigError
+from whisperq_edge.edge.decoding.punctuation import APPENDED, PREPENDED
+from whisperq_edge.edge.errors import ConfigError, InferenceError
+from whisperq_edge.edge.transcription.transcriber import Transcriber
 
 PROGRAM = Path(sys.executable).with_name("whisperq-edge")
 
@@ -154,6 +156,13 @@ def test_silence_has_no_words(call, artifact, tmp_path):
         (("--suppress-tokens", "a"), 2, "--suppress-tokens"),
         (("--format", "all"), 2, "--output-dir"),
         (("--threads", "0"), 2, "--threads"),
+        (("--word-timestamps", "perhaps"), 2, "--word-timestamps"),
+        (("--hallucination-silence-threshold", "1"), 2, "needs word_timestamps"),
+        (
+            ("--word-timestamps", "true", "--hallucination-silence-threshold", "-1"),
+            2,
+            "below 0 seconds",
+        ),
     ],
 )
 def test_wrong_options_are_one_line(call, artifact, spoken, arguments, status, words):
@@ -178,6 +187,53 @@ def test_options_reach_the_transcriber(call, artifact, spoken):
     )
     assert ended.status == 0, ended.err
     assert json.loads(ended.out)["language"] == "en"
+
+
+def test_words_get_times_in_json_and_subtitles_theirs(call, artifact, spoken):
+    arguments = ("transcribe", spoken[0], "--artifact", artifact.folder, "--language", "en")
+    [plain] = json.loads(call(*arguments, "-f", "json").out)["segments"]
+    assert "words" not in plain
+    [timed] = json.loads(call(*arguments, "-f", "json", "--word_timestamps", "True").out)[
+        "segments"
+    ]
+    words = timed["words"]
+    assert [list(word) for word in words] == [["word", "start", "end", "probability"]] * len(words)
+    assert "".join(word["word"] for word in words) == timed["text"]
+    assert all(word["start"] <= word["end"] for word in words)
+    assert (words[0]["start"], words[-1]["end"]) == (timed["start"], timed["end"])
+    subtitles = call(*arguments, "-f", "srt", "--word-timestamps", "true").out
+    start, end = (f"00:00:{words[at][key]:06.3f}" for at, key in ((0, "start"), (-1, "end")))
+    assert subtitles.splitlines()[1] == f"{start} --> {end}".replace(".", ",")
+
+
+def test_options_of_words_reach_the_transcriber(call, artifact, spoken, monkeypatch):
+    taken = []
+
+    def transcribe(self, source, options, **_):
+        taken.append(options)
+        raise InferenceError("enough is known")
+
+    monkeypatch.setattr(Transcriber, "transcribe", transcribe)
+    arguments = ("transcribe", spoken[0], "--artifact", artifact.folder)
+    call(*arguments)
+    call(
+        *(*arguments, "--word_timestamps", "True", "--prepend_punctuations", "<"),
+        *("--append_punctuations", ">", "--hallucination_silence_threshold", "1.5"),
+    )
+    call(*arguments, "--hallucination-silence-threshold", "None")
+    assert [
+        (
+            options.word_timestamps,
+            options.prepend_punctuations,
+            options.append_punctuations,
+            options.hallucination_silence_threshold,
+        )
+        for options in taken
+    ] == [
+        (False, PREPENDED, APPENDED, None),
+        (True, "<", ">", 1.5),
+        (False, PREPENDED, APPENDED, None),
+    ]
 
 
 def test_temperatures_are_whispers():
