@@ -25,6 +25,7 @@ from .hypothesis import Hypothesis
 from .options import StreamingOptions
 
 SURE_LANGUAGE = 0.5  # below it, the language is asked again at the next update
+SURE_LOGPROB = -0.3  # mean of a token; below it the short window may be to blame
 SAMPLES_PER_POSITION = FRAMES_PER_POSITION * HOP_LENGTH
 
 
@@ -78,13 +79,18 @@ class _Attempt:
     is_short: bool
     is_doubtful: bool
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether another window might read otherwise."""
+        return self.is_doubtful or self.result.avg_logprob < SURE_LOGPROB
+
 
 class Recognizer:
     """Makes hypotheses, each from the whole buffer.
 
-    The buffer is encoded as short as it is. A doubtful text is read again from the longest window,
-    which Whisper was trained on, before anything is left to chance; as long as more sound is to
-    come, only while that helps.
+    The buffer is encoded as short as it is. A text that is not sure is read again from the longest
+    window, which Whisper was trained on, before anything is left to chance; as long as more sound
+    is to come, only while that makes the text likelier.
 
     Args:
         decoder: Greedy, without timestamps.
@@ -139,12 +145,13 @@ class Recognizer:
         prompted, watch = self._prompt(samples, given, shortest, n_sound, frame_threshold)
         found = self._attempt(prompted, watch, given, 0, is_short=shortest < longest)
         may_widen = final or (self._widening_helps and not thrifty)
-        if found.is_short and found.is_doubtful and may_widen:
+        if found.is_short and found.is_unsure and may_widen:
             self.counts.widened += 1
             prompted, watch = self._prompt(samples, given, longest, n_sound, frame_threshold)
             wide = self._attempt(prompted, watch, given, 0, is_short=False)
-            self._widening_helps = not wide.is_doubtful
-            if wide.result.avg_logprob > found.result.avg_logprob or not wide.is_doubtful:
+            is_likelier = wide.result.avg_logprob > found.result.avg_logprob
+            self._widening_helps = is_likelier and not wide.is_doubtful
+            if is_likelier or not wide.is_doubtful:
                 found = wide
         if final and found.is_doubtful:
             found = self._drawn(prompted, watch, given, found)

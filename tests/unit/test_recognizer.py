@@ -18,19 +18,20 @@ class Mumbling(ToneSession):
     """Hears the right words, but is unsure of them in some windows.
 
     Args:
-        unsure: Asked with the frames of a window and how often it was prompted.
+        unsure: Asked with the frames of a window.
+        n_others: How many other words are nearly as likely.
     """
 
-    def __init__(self, unsure):
+    def __init__(self, unsure, n_others=60):
         super().__init__()
         self._unsure = unsure
+        self._others = dict.fromkeys(range(1000, 1000 + n_others), 0.0)
 
     def _predict(self, n_encoded, past):
         (likely,) = super()._predict(n_encoded, past)
         if not self._unsure(self.encoded[-1]):
             return {likely: 0.0}
-        # As likely as 60 others, but never less: the greedy choice is right all the same.
-        return {likely: 0.1} | dict.fromkeys(range(1000, 1060), 0.0)
+        return {likely: 0.1} | self._others  # the greedy choice is right all the same
 
 
 class Looping(ToneSession):
@@ -146,3 +147,18 @@ def test_words_in_a_silence_are_left_out():
     assert text(kept) == "zero two"
     assert len(kept.attended) == 2
     assert text(found.outside([(0.6, 1.05)])) == "zero one two"
+
+
+def test_a_text_that_is_only_less_sure_than_usual_is_read_again_too():
+    session = Mumbling(in_short_windows, n_others=1)
+    found = recognizer(session).hear(SOUND, Given(), final=False)
+    assert not found.is_doubtful
+    assert [n < WHOLE for n in session.encoded] == [True, False]
+
+
+def test_whole_windows_that_make_it_no_likelier_are_not_asked_for_again():
+    session = Mumbling(always, n_others=1)
+    one = recognizer(session)
+    for _ in range(3):
+        one.hear(SOUND, Given(), final=False)
+    assert session.encoded.count(WHOLE) == 1
