@@ -11,11 +11,11 @@ RECORDINGS := models/demo/recordings
 DEMO_RECORDINGS = $(shell sed -nE \
 	'/"demo": true/ s|.*"path": "([^"]*)".*|$(RECORDINGS)/\1|p' $(RECORDINGS)/manifest.jsonl)
 
-.PHONY: help demo test check types bench clean
+.PHONY: help demo test check types bench bench-streaming clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 demo: $(VENV)/.run-stamp ## export the bundled model and transcribe real recordings with it
 	@$(BIN)/whisperq-edge export --target onnx --int8 --output $(DEMO)
@@ -35,6 +35,9 @@ types: ## the link that lets mypy see the repository's root as the package
 
 bench: $(VENV)/.dev-stamp ## speed and memory on this machine
 	$(BIN)/python bench/run.py
+
+bench-streaming: $(VENV)/.dev-stamp ## live latency, words and work beside faster-whisper
+	$(BIN)/python bench/streaming
 
 clean: ## remove everything that the commands above made
 	rm -rf $(VENV) .mypy .mypy_cache .ruff_cache .pytest_cache build dist exports *.egg-info

@@ -29,6 +29,8 @@ class EngineProcess:
         log: Takes what the engine prints.
     """
 
+    package = "engines"  # where the adapters are
+
     def __init__(
         self, contender: Contender, python: Path, cores: list[int], threads: int, log: Path
     ) -> None:
@@ -57,7 +59,7 @@ class EngineProcess:
         """Load the engine's files; ``wall_s`` counts from the start of the process."""
         answer = self._ask(
             key=key,
-            module=self.contender.module,
+            module=f"{self.package}.{self.contender.module}",
             folder=str(folder),
             precision=self.contender.precision,
             threads=self._threads,

@@ -59,7 +59,11 @@ def script(size: str, n_tokens: int) -> str:
 
 def artifact(contender: Contender, size: str, n_tokens: int) -> Path:
     """The contender's own form of a scripted checkpoint."""
-    source = checkpoint(size, n_tokens)
+    return converted(contender, checkpoint(size, n_tokens))
+
+
+def converted(contender: Contender, source: Path) -> Path:
+    """The contender's own form of a checkpoint in Hugging Face's layout."""
     name = "-".join(filter(None, (contender.module, contender.target, contender.precision)))
     folder = WORK / "artifacts" / source.name / name
     basis = made_from(contender)

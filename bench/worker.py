@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from streaming.playback import play
 
 
 def main(cores: set[int]) -> None:
@@ -25,7 +26,12 @@ def main(cores: set[int]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = load(engines, request) if "module" in request else run(engines, request)
+            if "module" in request:
+                answer = load(engines, request)
+            elif "stream" in request:
+                answer = stream(engines, request)
+            else:
+                answer = run(engines, request)
         except Exception as error:  # the parent decides what an engine's failure means
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
@@ -33,7 +39,7 @@ def main(cores: set[int]) -> None:
 
 def load(engines: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     """Make the engine ``key``; the times are since the process began, imports included."""
-    module = importlib.import_module(f"engines.{request['module']}")
+    module = importlib.import_module(request["module"])
     engine = module.Engine(Path(request["folder"]), request["precision"], request["threads"])
     engines[request["key"]] = engine
     return {"cpu_s": time.process_time(), "rss_mib": memory_mib("VmRSS"), "facts": engine.facts}
@@ -43,18 +49,40 @@ def run(engines: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     """Transcribe one clip once."""
     engine = engines[request["key"]]
     samples = np.load(request["clip"])
-    busy, cpu, wall = cores_busy_s(), time.process_time(), time.perf_counter()
+    clock = Clock()
     text, stages = engine.transcribe(samples, request["window"])
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    others = max(0.0, cores_busy_s() - busy - cpu) / (wall * len(os.sched_getaffinity(0)))
     return {
-        "wall_s": wall,
-        "cpu_s": cpu,
-        "others": others,
+        **clock.durations(),
         "text": " ".join(text.split()),
         "stages": stages,
         "peak_mib": memory_mib("VmHWM"),
     }
+
+
+def stream(engines: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Play one sound to one stream."""
+    job = request["stream"]
+    samples = np.load(request["clip"])
+    clock = Clock()
+    told = play(engines[request["key"]].open(job), samples, job["n_frame"])
+    return {**clock.durations(), **told}
+
+
+class Clock:
+    """What passes from now on, and how much of it was other processes'."""
+
+    def __init__(self) -> None:
+        self._busy, self._cpu, self._wall = cores_busy_s(), time.process_time(), time.perf_counter()
+
+    def durations(self) -> dict[str, float]:
+        """Seconds by two clocks, and the share of the cores that others took."""
+        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        others = max(0.0, cores_busy_s() - self._busy - cpu)
+        return {
+            "wall_s": wall,
+            "cpu_s": cpu,
+            "others": others / (wall * len(os.sched_getaffinity(0))),
+        }
 
 
 def cores_busy_s() -> float:

@@ -1,0 +1,1 @@
+"""Live transcription beside faster-whisper under the same policy; see ../README.md."""
