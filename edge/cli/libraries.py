@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
+from .wheels import Interpreter, no_wheel, this_interpreter
+
 PROBE_TIMEOUT_S = 120
 
 
@@ -33,6 +35,15 @@ class Library:
     extra: str | None = None
     system_package: str | None = None
 
+    @property
+    def pip_command(self) -> str:
+        """What installs it, and all that belongs to it."""
+        return (
+            f"pip install 'whisperq-edge[{self.extra}]'"
+            if self.extra
+            else "pip install whisperq-edge"
+        )
+
 
 LIBRARIES = (
     Library("numpy", "numpy"),
@@ -51,6 +62,9 @@ LIBRARIES = (
     Library("coremltools", "coremltools", "coreml"),
     Library("onnxruntime_qnn", "onnxruntime-qnn", "qualcomm"),
     Library("sounddevice", "sounddevice", "mic", system_package="libportaudio2"),
+    Library("matplotlib", "matplotlib", "report"),
+    Library("jinja2", "jinja2", "report"),
+    Library("asyncssh", "asyncssh", "ssh"),
 )
 
 
@@ -63,28 +77,47 @@ class LibraryState:
         version: None if it is not installed.
         extra: The extra that brings it; None if the package cannot run without it.
         problem: Why it cannot be used; None if it can, or if it is optional and absent.
+        remedy: What to run, or what to use in its place; None if it works or nobody knows.
     """
 
     name: str
     version: str | None
     extra: str | None
     problem: str | None
+    remedy: str | None = None
 
 
-def probe(library: Library) -> LibraryState:
-    """Look for a library and import it in a process of its own."""
+def probe(library: Library, here: Interpreter | None = None) -> LibraryState:
+    """Look for a library and import it in a process of its own.
+
+    Args:
+        library: Which.
+        here: What wheels have to fit; None for this interpreter.
+    """
     if importlib.util.find_spec(library.module) is None:
         missing = None if library.extra else "not installed"
-        return LibraryState(library.distribution, None, library.extra, missing)
+        instead = no_wheel(library.distribution, here or this_interpreter())
+        how = instead or f"run: {library.pip_command}"
+        return LibraryState(library.distribution, None, library.extra, missing, how)
     private = "from whisperq_edge.edge.privacy import keep_private; keep_private()"
     problem = failure(["-c", f"{private}; import {library.module}"])
-    if problem and problem.startswith("OSError") and library.system_package:
-        problem = f"{problem}; run: sudo apt-get install {library.system_package}"
     try:
         version = metadata.version(library.distribution)
     except metadata.PackageNotFoundError:
         version = "unknown"
-    return LibraryState(library.distribution, version, library.extra, problem)
+    remedy = _remedy(library, problem) if problem else None
+    return LibraryState(library.distribution, version, library.extra, problem, remedy)
+
+
+def _remedy(library: Library, problem: str) -> str | None:
+    if problem.startswith("OSError") and library.system_package:
+        return f"run: sudo apt-get install {library.system_package}"
+    if problem.endswith("SIGILL"):
+        # An older wheel may have been built for older processors; which one, nobody lists.
+        return "its wheel needs instructions that this processor has not; try an older version"
+    if problem.startswith(("ImportError", "ModuleNotFoundError")):
+        return f"run: pip install --force-reinstall '{library.distribution}'"
+    return None
 
 
 def failure(arguments: Sequence[str]) -> str | None:
@@ -93,6 +126,11 @@ def failure(arguments: Sequence[str]) -> str | None:
         run = run_python(arguments)
     except subprocess.TimeoutExpired:
         return f"did not finish within {PROBE_TIMEOUT_S} s"
+    return failure_of(run)
+
+
+def failure_of(run: subprocess.CompletedProcess[str]) -> str | None:
+    """Why a program failed: its last line, if it had one; None if it did not."""
     if run.returncode < 0:
         return f"killed by {signal.Signals(-run.returncode).name}"
     last = run.stderr.strip().splitlines()[-1:]
