@@ -5,8 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Two processes on two cores: more threads in each would only wait for one another.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
-# Where `make demo` writes its artifact.
+# Where `make demo` writes its artifact, and the profile with its report.
 DEMO ?= exports/demo-onnx-int8
+DEMO_PROFILE ?= exports/demo-profile.json
 RECORDINGS := models/demo/recordings
 DEMO_RECORDINGS = $(shell sed -nE \
 	'/"demo": true/ s|.*"path": "([^"]*)".*|$(RECORDINGS)/\1|p' $(RECORDINGS)/manifest.jsonl)
@@ -17,9 +18,11 @@ DEMO_RECORDINGS = $(shell sed -nE \
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
-demo: $(VENV)/.run-stamp ## export the bundled model and transcribe real recordings with it
+demo: $(VENV)/.run-stamp ## export the bundled model, transcribe real recordings, profile it here
 	@$(BIN)/whisperq-edge export --target onnx --int8 --output $(DEMO)
 	@$(BIN)/whisperq-edge transcribe --artifact $(DEMO) --language en $(DEMO_RECORDINGS)
+	@rm -f $(DEMO_PROFILE)
+	@$(BIN)/whisperq-edge profile --threads 1 --minutes 2.5 --output $(DEMO_PROFILE)
 
 test: $(VENV)/.dev-stamp ## run every test
 	$(PYTEST)
@@ -51,7 +54,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.run-stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[onnx]'
+	$(BIN)/python -m pip install --quiet -e '.[onnx,report]'
 	@touch $@
 
 $(VENV)/.dev-stamp: pyproject.toml | $(BIN)/python

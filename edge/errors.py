@@ -14,6 +14,7 @@ The command line prints the message as one line and exits with the number::
       InferenceError              6   a runtime failed, or was asked for what it does not do
         ContextFullError              more tokens than the decoder has positions
       AudioError                  7   a recording cannot be read or holds no usable sound
+      RemoteError                 8   a board cannot be reached, or something failed there
 """
 
 from __future__ import annotations
@@ -118,3 +119,9 @@ class AudioError(WhisperqError):
     """A recording cannot be read or holds no usable sound."""
 
     exit_code = 7
+
+
+class RemoteError(WhisperqError):
+    """A board cannot be reached over SSH, lacks what a run needs, or a run failed there."""
+
+    exit_code = 8

@@ -82,9 +82,11 @@ class TfliteProducts:
         No operator looks up halves. Taken for 16-bit integers, they are numbers of the rows of
         another table: of all the halves there are.
         """
-        values = np.arange(HALVES, dtype=np.uint16).view(np.float16).astype(np.float32)
-        # From -2**15 up, as integers count; what is not a number never occurs.
-        values = np.nan_to_num(np.roll(values, HALVES // 2), nan=0, posinf=0, neginf=0)
+        halves = np.arange(HALVES, dtype=np.uint16).view(np.float16)
+        # From -2**15 up, as integers count; what is not a number never occurs, and ARM complains of
+        # turning it into floats.
+        halves = np.nan_to_num(np.roll(halves, HALVES // 2), nan=0, posinf=0, neginf=0)
+        values = halves.astype(np.float32)
         table = self.graph.weight(f"{name}.weight", matrix, dtype="int16")
         shape = (*tokens.shape, table.shape[1])
         integers = self.graph.op("GATHER", [table, tokens], shape, dtype="int16", axis=0)

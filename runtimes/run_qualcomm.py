@@ -66,7 +66,13 @@ class QualcommSession(CountedSession):
         graphs = manifest.graphs
         rules = {**graphs["encoder"].activations, **graphs["decoder"].activations}
         self.facts = SessionFacts(
-            "onnxruntime", library.version, library.device, options.threads, "decoder", rules
+            "onnxruntime",
+            library.version,
+            library.device,
+            options.threads,
+            "decoder",
+            rules,
+            stand_in=library.device != "htp",
         )
         self._library = library
         self._embedding: Any = load(artifact.folder / EMBEDDING_FILE, options.threads)

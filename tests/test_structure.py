@@ -34,6 +34,14 @@ ALLOWED = {
         "edge/transcription",
     },
     "edge/streaming": {"edge/audio", "edge/decoding", "edge/transcription"},
+    "edge/profiling": {
+        "runtimes",
+        "edge/audio",
+        "edge/decoding",
+        "edge/transcription",
+    },
+    "edge/reports": {"edge/transcription", "edge/profiling"},
+    "edge/remote": set(),
     "edge/cli": {
         "models",
         "exporters",
@@ -43,6 +51,9 @@ ALLOWED = {
         "edge/transcription",
         "edge/streaming",
         "edge/evaluation",
+        "edge/profiling",
+        "edge/reports",
+        "edge/remote",
     },
 }
 # The one runtime that is the definition itself, computed; no other may need a checkpoint.

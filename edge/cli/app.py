@@ -11,11 +11,17 @@ import typer
 
 from ... import __version__
 from .adopt import adopt
+from .board import board
+from .compare import compare
+from .devices import devices
 from .doctor import doctor
 from .export import export
 from .failures import INTERRUPTED, explain
 from .listen import listen
 from .models import models
+from .profile import profile
+from .recommend import recommend
+from .report import report
 from .screen import Screen
 from .settings import settings
 from .settings_file import read_settings
@@ -68,12 +74,18 @@ for command, example in (
     (stream, "whisperq-edge stream interview.flac --policy local-agreement --json"),
     (adopt, "whisperq-edge adopt whisper-tiny-ONNX --variant int8 --model openai/whisper-tiny"),
     (verify, "whisperq-edge verify exports/tiny-onnx-int8"),
+    (recommend, "whisperq-edge recommend --max-memory 300M --real-time 0.5 --save"),
+    (compare, "whisperq-edge compare before.json after.json"),
+    (report, "whisperq-edge report profile.json --html profile.html"),
     (models, "whisperq-edge models tiny"),
     (targets, "whisperq-edge targets"),
+    (devices, "whisperq-edge devices raspberry-pi-5"),
     (doctor, "whisperq-edge doctor --json"),
     (settings, "whisperq-edge settings"),
 ):
     app.command(epilog=f"Example: {example}")(command)
+app.add_typer(board)
+app.add_typer(profile)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -55,8 +55,17 @@ def newest_export() -> Path | None:
     Raises:
         ConfigError: The list is damaged.
     """
+    return next(finished_exports(), None)
+
+
+def finished_exports() -> Iterator[Path]:
+    """The artifacts that are still there, the newest first.
+
+    Raises:
+        ConfigError: The list is damaged.
+    """
     there = (Path(entry) for entry in reversed(_read()))
-    return next((path for path in there if (path / "artifact.json").is_file()), None)
+    return (path for path in there if (path / "artifact.json").is_file())
 
 
 def _index() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,13 +77,51 @@ def read_settings() -> Settings:
         ConfigError: The file is not TOML, or has a key or a value that it may not have.
     """
     path = settings_path()
+    return _parsed(_text(path), path)
+
+
+def write_settings(values: Mapping[str, str | int]) -> Path:
+    """Change settings; everything else in the file stays as it is, comments too.
+
+    Args:
+        values: By the names of ``Settings``.
+
+    Returns:
+        The file, which is there whole or as it was before. A link stays one.
+
+    Raises:
+        ConfigError: The file is wrong already, or a value may not be in it.
+        WhisperqError: The disk refuses.
+    """
+    import tomlkit
+
+    from ..profiling.whole_file import write_whole
+
+    path = settings_path()
+    text = _text(path)
+    _parsed(text, path)
+    document = tomlkit.parse(text)
+    for name, value in values.items():
+        document[name] = value
+    changed = document.as_string()
+    _parsed(changed, path)
+    write_whole(changed.encode(), path.resolve())
+    return path
+
+
+def _text(path: Path) -> str:
+    """The file; nothing where there is none."""
     try:
-        raw = path.read_text(encoding="utf-8")
+        # As bytes, so that line ends stay what they are.
+        return path.read_bytes().decode()
     except FileNotFoundError:
-        return Settings()
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _parsed(text: str, path: Path) -> Settings:
     try:
-        return msgspec.convert(tomllib.loads(raw), Settings)
+        return msgspec.convert(tomllib.loads(text), Settings)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,51 @@
+"""One configuration in a process of its own: a job on standard input, findings on standard output.
+
+Started by ``WorkerProcess`` as ``python -m whisperq_edge.edge.profiling.worker``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+import msgspec
+
+from ..errors import WhisperqError
+from ..native_output import native_output_to_stderr
+from .job import Failed, Finding, Job
+from .measurement import measure
+
+
+def main() -> None:
+    """Answer one job; each finding is one line of JSON, written as soon as it is known."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    # Not line by line: the thread below has to see the end of what is left.
+    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
+    threading.Thread(target=_leash, name="leash", daemon=True).start()
+
+    def tell(finding: Finding) -> None:
+        answers.write(msgspec.json.encode(finding) + b"\n")
+
+    with native_output_to_stderr():  # what a library prints must not mix with the answers
+        try:
+            for finding in measure(job):
+                tell(finding)
+        except WhisperqError as error:
+            tell(Failed(str(error)))
+        except MemoryError:
+            tell(Failed("out of memory"))
+        answers.close()
+        os._exit(0)  # a library that crashes on its way out has told all it knew
+
+
+def _leash() -> None:
+    """End with whoever asked: if that process is killed, its end of the pipe closes."""
+    while os.read(sys.stdin.fileno(), 1):
+        time.sleep(1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
