@@ -132,7 +132,7 @@ class Recognizer:
             given: The text it begins with.
             final: Whether no more sound will come: then the fallbacks to the longest window and to
                 higher temperatures are worth their time.
-            thrifty: Whether to do without the longest window in any other case.
+            thrifty: Whether to do without the longest window unless the text is doubtful and final.
             frame_threshold: Stop at the first token that is read from the last so many positions
                 of sound; None goes on to the end of the text.
         """
@@ -144,7 +144,9 @@ class Recognizer:
         self.counts.updates += 1
         prompted, watch = self._prompt(samples, given, shortest, n_sound, frame_threshold)
         found = self._attempt(prompted, watch, given, 0, is_short=shortest < longest)
-        may_widen = final or (self._widening_helps and not thrifty)
+        may_widen = (final and found.is_doubtful) or (
+            not thrifty and (final or self._widening_helps)
+        )
         if found.is_short and found.is_unsure and may_widen:
             self.counts.widened += 1
             prompted, watch = self._prompt(samples, given, longest, n_sound, frame_threshold)

@@ -127,9 +127,9 @@ def test_events_keep_their_promises(target, policy, clips):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_words_are_committed_before_the_speaker_stops(target, policy, clips):
+def test_words_are_committed_before_the_speaker_stops(target, policy):
     """A text that comes only at the end would be the offline transcript, and no live one."""
-    path, _ = clips[-1]
+    path, _ = spoken()[len(spoken()) // 2]  # nearly four seconds
     events = streamed(target, policy, path)
     said = [event for event in events if event.kind == "committed"]
     early = [event for event in said if event.audio_time < said[-1].end]

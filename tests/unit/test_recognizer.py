@@ -121,6 +121,15 @@ def test_who_saves_work_asks_for_no_whole_window_until_the_end():
     assert session.encoded[-1] == WHOLE
 
 
+def test_who_saves_work_looks_again_at_what_is_doubtful_alone():
+    session = Mumbling(in_short_windows, n_others=1)
+    one = recognizer(session)
+    one.hear(SOUND, Given(), final=True, thrifty=True)
+    assert WHOLE not in session.encoded
+    one.hear(SOUND, Given(), final=True)
+    assert WHOLE in session.encoded
+
+
 def test_only_the_last_text_of_an_utterance_is_drawn():
     one = recognizer(Mumbling(always), temperature=(0.0, 0.4, 0.8))
     one.hear(SOUND, Given(), final=False)
