@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def open_artifact(screen: Screen, folder: Path | None) -> Artifact:
     """The artifact in a folder, or the newest export; says so if the gate had refused it.
 
+    Says so as well if it hardly fits into memory.
+
     Raises:
         ConfigError: No folder is given, and there is no export.
         ArtifactError: It is incomplete, changed or of another version.
@@ -32,4 +34,15 @@ def open_artifact(screen: Screen, folder: Path | None) -> Artifact:
     found = Artifact.read(folder)
     if found.manifest.refusal is not None:
         screen.note(f"warning: the gate refused this artifact: {found.manifest.refusal}")
+    _warn_of_memory(screen, found)
     return found
+
+
+def _warn_of_memory(screen: Screen, artifact: Artifact) -> None:
+    """Say so if it will hardly fit: the system would kill the program, or let it crawl."""
+    from ..profiling.fit import misfit, needed_bytes
+    from ..profiling.read_board import read_condition, read_unidentified_board
+
+    reason = misfit(needed_bytes(artifact), read_unidentified_board(), read_condition())
+    if reason is not None:
+        screen.note(f"warning: {artifact.folder.name} may not fit: {reason}")

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ... import __version__
-from ..errors import ConfigError, MissingDependencyError, WhisperqError
+from ..errors import ConfigError, WhisperqError
 from .default_command import DefaultCommand
 from .export_index import data_folder
 from .merge import merge
 from .profile_candidates import exported_artifacts, named_artifacts
 from .profile_options import ALL, length_s, thread_counts
+from .record_page import write_page
 from .screen import Screen
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def run(
     on where it was.
     """
     from ...runtimes import usable_cores
+    from ..profiling.comparison import Named
     from ..profiling.journal import Journal
     from ..profiling.runner import Budget, Runner
     from .profile_table import print_profile, profile_json
@@ -119,7 +121,7 @@ def run(
         if not as_json:
             print_profile(screen, record)
         _save(record, path, journal)
-    page = _page(screen, record, path)
+    page = write_page(screen, [Named(path.name, record)], path.with_suffix(".html"))
     if as_json:
         typer.echo(profile_json(record, path, page))
         return
@@ -188,20 +190,6 @@ def _save(record: Record, path: Path, journal: Journal) -> None:
             "make room and give the same command again"
         ) from error
     journal.remove()
-
-
-def _page(screen: Screen, record: Record, path: Path) -> Path | None:
-    """The record as HTML beside it; None where what draws it is not installed."""
-    from ..profiling.comparison import Named
-    from ..reports.html import write_report
-
-    page = path.with_suffix(".html")
-    try:
-        write_report([Named(path.name, record)], page)
-    except MissingDependencyError as error:
-        screen.note(str(error))
-        return None
-    return page
 
 
 @contextmanager

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import typer
 from platformdirs import user_cache_path
 
-from ..errors import ConfigError, MissingDependencyError, WhisperqError
+from ..errors import ConfigError, WhisperqError
 from .export_index import data_folder
 from .failures import explain
 from .host_screen import HostRow, host_rows
 from .profile_options import ALL
 from .profile_table import print_profile, profile_json
+from .record_page import write_page
 from .screen import Screen
 
 if TYPE_CHECKING:
     from ..artifact import Artifact
-    from ..profiling.comparison import Named
     from ..remote.board_task import BoardTask
     from ..remote.host import Host
 
@@ -141,7 +141,7 @@ def profile_boards(
         for path, name, failure in zip(paths, names, failures, strict=True)
         if failure is None
     }
-    page = _page(screen, list(found.values()), (output or paths[0]).with_suffix(".html"))
+    page = write_page(screen, list(found.values()), (output or paths[0]).with_suffix(".html"))
     if as_json:
         tables = [profile_json(named.record, path, page) for path, named in found.items()]
         typer.echo(tables[0] if len(paths) == 1 else f"[{','.join(tables)}]")
@@ -188,17 +188,3 @@ def _extra(artifact: Artifact) -> str:
     """Of this package, that runs an artifact; each of them also counts words."""
     target = artifact.manifest.target
     return "verify" if target == "onnx" else target  # ONNX Runtime is there in any case
-
-
-def _page(screen: Screen, records: Sequence[Named], path: Path) -> Path | None:
-    """All records as one HTML page; None where what draws it is not installed."""
-    from ..reports.html import write_report
-
-    if not records:
-        return None
-    try:
-        write_report(records, path)
-    except MissingDependencyError as error:
-        screen.note(str(error))
-        return None
-    return path

@@ -42,7 +42,7 @@ def test_a_raspberry_pi_is_profiled_from_nothing(artifact, tmp_path):
             [
                 Path(sys.executable).with_name("whisperq-edge"), "profile", artifact.folder,
                 "--host", f"pi@127.0.0.1:{board.port}", "--output", output,
-                "--threads", "1", "--repeats", "1", "--minutes", "4",
+                "--threads", "1", "--repeats", "1", "--minutes", "2",
                 "--label", "emulated: times mean nothing",
             ],
             env={**os.environ, **user.env},

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -257,3 +258,19 @@ def test_files_that_would_be_one_are_refused(tmp_path):
     TranscriptOutput.of("txt", None, ["a", "a"])
     with pytest.raises(ConfigError, match="srt of several recordings"):
         TranscriptOutput.of("srt", None, ["a", "b"])
+
+
+def test_an_artifact_that_hardly_fits_into_memory_is_warned_of(
+    call, artifact, recordings, monkeypatch
+):
+    from whisperq_edge.edge.profiling import read_board
+
+    condition = read_board.read_condition()
+    small = msgspec.structs.replace(condition, available_bytes=50_000_000)
+    monkeypatch.setattr(read_board, "read_condition", lambda: small)
+    recording = sorted(recordings.glob("*.flac"))[10]
+    ended = call("transcribe", recording, "--artifact", artifact.folder, "--language", "en")
+    assert ended.status == 0
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("warning")]
+    assert "may not fit: it needs about" in line
+    assert line.endswith("and 50 MB are free")
