@@ -33,6 +33,9 @@ from ..records import (
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "records").glob("schema-*.json"))
 
 
+EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.json"))
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "record.json"
@@ -92,6 +95,16 @@ def test_golden_files_lose_nothing(golden):
     written = json.loads(golden.read_text())
     if written["schema"] == SCHEMA:
         assert json.loads(msgspec.json.encode(read_record(golden))) == written
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_what_they_are_called(example):
+    found = read_record(example)
+    assert found.outcomes
+    is_emulated = example.stem.startswith("emulated")
+    assert is_emulated == any(label.startswith("emulated") for label in found.labels)
+    page = example.with_suffix(".html").read_text()
+    assert ("No advice" in page) == is_emulated
 
 
 def test_the_first_schema_means_what_it_meant():
