@@ -18,7 +18,6 @@ from ..profiling.summary import (
 )
 from .screen import Screen
 
-MIB = 1 << 20
 SHORT_CLIP = "5s"
 
 
@@ -77,7 +76,7 @@ def print_profile(screen: Screen, record: Record) -> None:
                 or ("-" if row.status == "measured" else row.status),
                 _median(row.short_clip_s, "{:.3f} s"),
                 _median(row.token_ms, "{:.2f} ms"),
-                "" if row.peak_bytes is None else f"{row.peak_bytes / MIB:.0f} MiB",
+                "" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.0f} MB",
                 "" if row.word_error_rate is None else f"{row.word_error_rate:.1%}",
                 str(len(row.doubts) or ""),
             )
