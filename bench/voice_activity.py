@@ -18,6 +18,7 @@ import numpy as np
 from detectors import detectors
 from environments import say
 from machine import machine_facts
+from probe import Probe
 from rich.console import Console
 from rich.table import Table
 
@@ -69,24 +70,6 @@ class Heard:
     def voiced_s(self) -> float:
         """Sound taken for a voice."""
         return float(self.voiced.mean()) * self.seconds if len(self.voiced) else 0.0
-
-
-class Probe(VoiceActivity):
-    """Passes on to a detector, and keeps what it said."""
-
-    def __init__(self, activity: VoiceActivity) -> None:
-        self.n_frame = activity.n_frame
-        self.probabilities: list[float] = []
-        self._activity = activity
-
-    def probability(self, frame: FloatArray) -> float:
-        """See VoiceActivity."""
-        self.probabilities.append(self._activity.probability(frame))
-        return self.probabilities[-1]
-
-    def reset(self) -> None:
-        """See VoiceActivity."""
-        self._activity.reset()
 
 
 def main() -> None:

@@ -39,7 +39,14 @@ BOARD = Board(
 )
 COOL = Condition((1500, 2400), {"cpu-thermal": 48.2}, (), (), 6_000_000_000, {})
 HOT = Condition((1500, 1500), {"cpu-thermal": 84.9}, ("throttled",), ("throttled",), None, {})
-SHARES = {"mel": 0.02, "encode": 0.6, "prompt": 0.05, "decode": 0.3, "other": 0.03}
+SHARES = {
+    "mel": 0.02,
+    "encode": 0.6,
+    "prompt": 0.05,
+    "decode": 0.3,
+    "sample": 0.01,
+    "other": 0.02,
+}
 
 
 def configuration(precision="int8", target="openvino", threads=2, model="tiny", **more):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from probe import Probe
 
 from whisperq_edge.edge.audio.activity import VoiceActivity
 from whisperq_edge.edge.streaming.endpointing import Endpointer
 from whisperq_edge.edge.streaming.options import StreamingOptions
-from whisperq_edge.edge.types import FloatArray
 
 from .sounds import Sound
 from .utterances import SAMPLE_RATE, Utterance
@@ -40,7 +40,7 @@ def listen(sound: Sound, activity: VoiceActivity) -> Speech:
     """Hear a sound as a streamer with the default options does."""
     options = StreamingOptions()
     activity.reset()
-    recorder = _Recorder(activity)
+    recorder = Probe(activity)
     endpointer = Endpointer(
         recorder, threshold=options.vad_threshold, min_silence_s=options.min_silence_s
     )
@@ -68,21 +68,3 @@ def listen(sound: Sound, activity: VoiceActivity) -> Speech:
     np.save(path, np.array(recorder.probabilities, np.float32))
     in_s = tuple((start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in silences)
     return Speech(path, endpointer.n_frame, tuple(utterances), in_s, cpu_s)
-
-
-class _Recorder(VoiceActivity):
-    """Passes on what another hears, and keeps it."""
-
-    def __init__(self, activity: VoiceActivity) -> None:
-        self.n_frame = activity.n_frame
-        self.probabilities: list[float] = []
-        self._activity = activity
-
-    def probability(self, frame: FloatArray) -> float:
-        """See VoiceActivity."""
-        self.probabilities.append(self._activity.probability(frame))
-        return self.probabilities[-1]
-
-    def reset(self) -> None:
-        """See VoiceActivity."""
-        self._activity.reset()

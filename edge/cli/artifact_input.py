@@ -40,9 +40,12 @@ def open_artifact(screen: Screen, folder: Path | None) -> Artifact:
 
 def _warn_of_memory(screen: Screen, artifact: Artifact) -> None:
     """Say so if it will hardly fit: the system would kill the program, or let it crawl."""
+    from ..profiling.control_group import read_limit_bytes
     from ..profiling.fit import misfit, needed_bytes
-    from ..profiling.read_board import read_condition, read_unidentified_board
+    from ..profiling.system_memory import read_available_bytes
+    from ..profiling.system_tree import SystemTree
 
-    reason = misfit(needed_bytes(artifact), read_unidentified_board(), read_condition())
+    tree = SystemTree()
+    reason = misfit(needed_bytes(artifact), read_available_bytes(tree), read_limit_bytes(tree))
     if reason is not None:
         screen.note(f"warning: {artifact.folder.name} may not fit: {reason}")

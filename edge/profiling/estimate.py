@@ -14,7 +14,7 @@ from .estimate_published import Anchor, anchor, worst_error
 from .record import Duration, Outcome, Pass, Record, Stage
 from .vector_unit import VectorUnit
 
-_ONE_CORE: tuple[Stage, ...] = ("mel", "other")  # NumPy and Python
+_ONE_CORE: tuple[Stage, ...] = ("mel", "sample", "other")  # NumPy and Python
 
 
 class Ratios(NamedTuple):

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from ..artifact import Artifact
 from ..types import ModelDimensions
-from .board import Board, Condition
 
 
 class Cost(NamedTuple):
@@ -53,16 +52,15 @@ def _activation_bytes(d: ModelDimensions) -> int:
     return 4 * (weights + layers + cache + 2 * d.n_vocab)
 
 
-def misfit(needed: int, board: Board, condition: Condition, own_bytes: int = 0) -> str | None:
-    """Why so much memory is not to be had, in one line; None if it is.
+def misfit(needed: int, free: int | None, limit: int | None, own_bytes: int = 0) -> str | None:
+    """Why so much memory is not to be had, in one line; None if it is. All in bytes.
 
     Args:
         needed: By a process that is to be started.
-        board: May limit all of us together.
-        condition: Says what is free.
+        free: What programs may still take; None where the system does not say.
+        limit: Of a control group, for all in it together; None without one.
         own_bytes: What the process that asks has taken of the limit.
     """
-    free, limit = condition.available_bytes, board.memory_limit_bytes
     found = [
         *([(free, "are free")] if free is not None else []),
         *([(limit - own_bytes, "are left of this process's limit")] if limit is not None else []),

@@ -13,7 +13,7 @@ SCHEMA = 1  # of the file
 PROTOCOL = 1  # of how is measured: records of different ones are not comparable
 
 Status = Literal["measured", "failed", "skipped"]
-Stage = Literal["mel", "encode", "prompt", "decode", "other", "total"]
+Stage = Literal["mel", "encode", "prompt", "decode", "sample", "other", "total"]
 Phase = Literal["first", "warm-up", "measured"]
 
 
@@ -101,8 +101,8 @@ class Pass(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         clip: Its name.
         phase: "first" is the first in its process; warm-ups do not count either.
-        stages: What each took; "decode" is all tokens after the prompt's, "other" what is left of
-            the total: choosing tokens, words, and the loop itself.
+        stages: What each took; "decode" is all tokens after the prompt's, "sample" the rules and
+            the choice between two of them, "other" what is left of the total.
         n_tokens: Steps of the decoder after the prompt.
         waited_s: Time in which the process could have run, and had no processor.
         clock_mhz: The fastest core's, right after it; None where the board does not say.

@@ -166,7 +166,8 @@ class Runner:
             return f"left out: the {self._budget.seconds / 60:g} minutes were over"
         artifact = self._candidates[piece.configuration].artifact
         needed = self._known_peak(artifact.folder) or needed_bytes(artifact)
-        return misfit(needed, self._journal.header.board, read_condition(), resident_bytes())
+        limit = self._journal.header.board.memory_limit_bytes
+        return misfit(needed, read_condition().available_bytes, limit, resident_bytes())
 
     def _known_peak(self, folder: Path) -> int | None:
         """The most memory that the same artifact took already, if that was measured."""

@@ -26,7 +26,8 @@ class StageTimes:
     """Adds up the stages of one transcription.
 
     What lies between the sound, or an attempt that was given up, and the encoder's call is "mel":
-    the features, and the lines around them.
+    the features, and the lines around them. "sample" is what lies between two steps of the decoder:
+    the rules, the choice of a token, and what a search does with it.
 
     Attributes:
         n_tokens: Steps after the prompt.
@@ -47,6 +48,8 @@ class StageTimes:
         """See ``staged_session.Watch``."""
         if work == "encode":
             self._add("mel", self._since.duration())
+        elif work == "decode":
+            self._add("sample", self._since.duration())
         self.n_tokens += work == "decode"
         watch = Stopwatch()
         yield
@@ -62,7 +65,7 @@ class StageTimes:
             total.cpu_s - sum(stage.cpu_s for stage in known),
         )
         empty: dict[Stage, Duration] = {
-            stage: Duration(0.0, 0.0) for stage in ("mel", "encode", "prompt", "decode")
+            stage: Duration(0.0, 0.0) for stage in ("mel", "encode", "prompt", "decode", "sample")
         }
         return {**empty, **self._stages, "other": other, "total": total}
 

@@ -225,7 +225,7 @@ def _stacked(
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(unit)
-        figure.legend(loc="outside upper left", ncols=len(parts))
+        figure.legend(loc="outside upper left", ncols=3)  # more are too wide for a phone
         return svg_of(figure, name, title)
 
 

@@ -21,7 +21,7 @@ from ..profiling.summary import (
 )
 
 # The parts of a total, in the order in which they run.
-STAGES: tuple[Stage, ...] = ("mel", "encode", "prompt", "decode", "other")
+STAGES: tuple[Stage, ...] = ("mel", "encode", "prompt", "decode", "sample", "other")
 
 
 @dataclass(frozen=True)

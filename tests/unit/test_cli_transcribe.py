@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -19,6 +18,7 @@ from whisperq_edge.edge.cli.option_values import optional_number, temperatures, 
 from whisperq_edge.edge.cli.transcript_output import TranscriptOutput
 from whisperq_edge.edge.decoding.punctuation import APPENDED, PREPENDED
 from whisperq_edge.edge.errors import ConfigError, InferenceError
+from whisperq_edge.edge.profiling import system_memory
 from whisperq_edge.edge.transcription.transcriber import Transcriber
 
 PROGRAM = Path(sys.executable).with_name("whisperq-edge")
@@ -263,11 +263,7 @@ def test_files_that_would_be_one_are_refused(tmp_path):
 def test_an_artifact_that_hardly_fits_into_memory_is_warned_of(
     call, artifact, recordings, monkeypatch
 ):
-    from whisperq_edge.edge.profiling import read_board
-
-    condition = read_board.read_condition()
-    small = msgspec.structs.replace(condition, available_bytes=50_000_000)
-    monkeypatch.setattr(read_board, "read_condition", lambda: small)
+    monkeypatch.setattr(system_memory, "read_available_bytes", lambda tree: 50_000_000)
     recording = sorted(recordings.glob("*.flac"))[10]
     ended = call("transcribe", recording, "--artifact", artifact.folder, "--language", "en")
     assert ended.status == 0
