@@ -19,7 +19,23 @@ FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH  # 100
 FRAMES_PER_POSITION = 2  # the second convolution halves the rate
 POSITIONS_PER_SECOND = FRAMES_PER_SECOND // FRAMES_PER_POSITION  # 50: one encoder output per 20 ms
 
-PrecisionName = Literal["fp32", "fp16", "int8", "int4"]
+PrecisionName = Literal[
+    "fp32",
+    "fp16",
+    "int8",
+    "int5",
+    "int4",
+    "lut6",
+    "q8_0",
+    "q5_1",
+    "q5_0",
+    "q4_1",
+    "q4_0",
+]
+"""fp32 to int4 are what a user asks for; int5 is stored nowhere under this name.
+
+lut6 is Core ML's palette of 64 values, the others are ggml's blocks of 32.
+"""
 ActivationRule = Literal[
     "float",
     "uint8-tensor",

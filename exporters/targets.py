@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..edge.errors import ConfigError, UnknownNameError, UnsupportedPrecisionError
-from ..edge.types import Precision
+from ..edge.types import Precision, PrecisionName
 from ..models.quantize import BLOCKS, Recipe
 
 BUCKETS_S = (5, 10, 15, 30)  # windows, where a target needs fixed shapes
@@ -25,6 +25,8 @@ class Layout:
         alignment: What a session gives of the alignment heads: "heads", one by one, or their mean
             where the format has room for no more.
         encoder_only: Whether another program brings the decoder.
+        means: What general names stand for here, where the format has its own ("int8" is "q8_0").
+        is_uniform: Whether all matrices have one precision, the head included.
     """
 
     purpose: str
@@ -32,6 +34,8 @@ class Layout:
     windows: Literal["any", "choice", "whole"]
     alignment: Literal["heads", "mean of heads"] = "heads"
     encoder_only: bool = False
+    means: Mapping[PrecisionName, str] = field(default_factory=dict)
+    is_uniform: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,29 @@ def target_named(name: str) -> Target:
     return TARGETS[name]
 
 
+def granted(name: str, layout: str, recipe: Recipe) -> Recipe:
+    """The recipe in a layout's own formats.
+
+    Args:
+        name: Of the target.
+        layout: Of the target's; a wrong one is for ``check_offer`` to refuse.
+        recipe: In general names or the layout's own.
+    """
+    offer = target_named(name).layouts.get(layout)
+    if offer is None or not offer.means:
+        return recipe
+
+    def own(precision: Precision) -> Precision:
+        meant = offer.means.get(precision.name)
+        return precision if meant is None else read(meant)
+
+    layers = {matrix: own(precision) for matrix, precision in recipe.layers.items()}
+    meant = Recipe(own(recipe.encoder), own(recipe.decoder), own(recipe.head), layers)
+    # ``int4`` alone asks for a finer head, which such a format has no room for.
+    plain = recipe == Recipe.of(recipe.decoder.name, recipe.decoder.block)
+    return replace(meant, head=meant.decoder) if offer.is_uniform and plain else meant
+
+
 def check_offer(name: str, layout: str, recipe: Recipe, windows: tuple[int, ...] = ()) -> None:
     """Refuse what a target does not offer, before any work is done.
 
@@ -163,16 +190,37 @@ def check_offer(name: str, layout: str, recipe: Recipe, windows: tuple[int, ...]
     if layout not in layouts:
         raise UnknownNameError("layout", layout, layouts)
     offer = layouts[layout]
-    for precision in recipe.quantization.values():
+    for precision in granted(name, layout, recipe).quantization.values():
         if written(precision) not in offer.precisions:
+            instead = "; int8 stands in for it" if precision.name == "int5" else ""
             raise UnsupportedPrecisionError(
-                f"{name} ({layout}) has no {precision}; it offers {', '.join(offer.precisions)}"
+                f"{name} ({layout}) has no {precision}{instead}; "
+                f"it offers {', '.join(offer.precisions)}"
             )
     if windows and offer.windows != "choice":
         takes = "any length" if offer.windows == "any" else "whole windows only"
         raise ConfigError(f"{name} ({layout}) takes {takes}; leave --windows out")
 
 
+def offers(name: str, layout: str, recipe: Recipe) -> bool:
+    """Whether a target's layout has this body of a recipe; its head may be finer.
+
+    Args:
+        name: Of the target.
+        layout: Of the target's.
+        recipe: In general names or the layout's own.
+    """
+    meant = granted(name, layout, recipe)
+    offered = target_named(name).layouts[layout].precisions
+    return {written(meant.encoder), written(meant.decoder)} <= set(offered)
+
+
 def written(precision: Precision) -> str:
     """A precision as the command line writes it."""
     return precision.name if precision.block is None else f"{precision.name}:{precision.block}"
+
+
+def read(text: str) -> Precision:
+    """A precision from what ``written`` makes of it."""
+    kind, _, block = text.partition(":")
+    return Precision(kind, int(block) if block else None)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from ..edge.errors import UnsupportedPrecisionError
 from ..edge.types import FloatArray, Precision, PrecisionName
 
 BLOCKS = (32, 64, 128)  # inputs that may share a scale
+BLOCKED = ("int8", "int4")  # whose blocks are the user's to choose
 INT4_BLOCK = 32  # what keeps the words
 INT4_SCALE_BITS = 8  # significant ones: kernels keep such scales as bfloat16
 LARGEST_INT4_SCALE = np.float32(65280)  # of the halves with so few bits
@@ -132,8 +133,10 @@ def checked(precision: Precision) -> Precision:
         raise UnsupportedPrecisionError(
             f"a block of {precision.block} is not offered; use one of {', '.join(map(str, BLOCKS))}"
         )
-    if precision.block is not None and precision.name in ("fp32", "fp16"):
-        raise UnsupportedPrecisionError(f"{precision.name} has no blocks; leave the block out")
+    if precision.block is not None and precision.name not in BLOCKED:
+        raise UnsupportedPrecisionError(
+            f"{precision.name} has no choice of blocks; leave the block out"
+        )
     if precision.block is None and precision.name == "int4":
         raise UnsupportedPrecisionError("int4 needs a block: 32, 64 or 128")
     return precision

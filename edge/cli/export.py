@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -49,10 +49,16 @@ def export(
         Path | None, typer.Option("--output", "-o", help="Folder of the artifact.")
     ] = None,
     precision: Annotated[
-        Literal["auto", "int8", "int4", "fp16", "fp32"] | None,
-        typer.Option(help="Of the weights; auto measures what each layer bears."),
+        str | None,
+        typer.Option(
+            help="Of the weights: the names below, a target's own such as q4_1, or auto, which "
+            "measures what each layer bears."
+        ),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit weights; the default.")] = False,
+    int5: Annotated[
+        bool, typer.Option("--int5", help="5- or 6-bit weights, where a target has them.")
+    ] = False,
     int4: Annotated[bool, typer.Option("--int4", help="4-bit weights, 8-bit head.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="16-bit float weights.")] = False,
     fp32: Annotated[bool, typer.Option("--fp32", help="32-bit float weights.")] = False,
@@ -90,7 +96,13 @@ def export(
     """
     from ..evaluation.plan import Job, Wish, folder_name
 
-    flags: dict[PrecisionName, bool] = {"int8": int8, "int4": int4, "fp16": fp16, "fp32": fp32}
+    flags: dict[PrecisionName, bool] = {
+        "int8": int8,
+        "int5": int5,
+        "int4": int4,
+        "fp16": fp16,
+        "fp32": fp32,
+    }
     chosen = pick_precision(precision, flags)
     recipe = make_recipe(chosen, quant_block, quant_encoder, quant_decoder, quant_head)
     if no_verify and (allow_loss or recipe is None):

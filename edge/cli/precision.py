@@ -19,8 +19,12 @@ def pick_precision(name: str | None, flags: Mapping[PrecisionName, bool]) -> str
     """The one precision that ``--precision`` or a flag names; int8 where nothing does.
 
     Raises:
-        ConfigError: There are several.
+        ConfigError: There are several, or there is no such precision.
     """
+    from ..types import PrecisionName
+
+    if name is not None and name not in (AUTO, *get_args(PrecisionName)):
+        raise UnknownNameError("precision", name, (AUTO, *get_args(PrecisionName)))
     given = [flag for flag, is_given in flags.items() if is_given]
     if name is not None and name not in given:
         given = [*given, cast("PrecisionName", name)]

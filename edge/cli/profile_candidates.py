@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..evaluation.plan import Job
     from ..types import PrecisionName
 
-PRECISIONS = ("int8", "int4", "fp16", "fp32")
+PRECISIONS = ("int8", "int5", "int4", "fp16", "fp32")
 
 
 def named_artifacts(folders: Sequence[Path]) -> list[Artifact]:
@@ -93,6 +93,7 @@ def _jobs(
     precision: PrecisionName,
 ) -> Iterator[Job]:
     """One for each target that offers the precision."""
+    from ...exporters.targets import offers
     from ...models.quantize import Recipe
     from ..evaluation.plan import Wish, plan
 
@@ -110,8 +111,7 @@ def _jobs(
         allow_loss=True,
     )
     for job in plan(wish, targets, data_folder() / "artifacts", checkpoint.name):
-        granted = job.wish.recipe
-        if granted is not None and granted.decoder.name == recipe.decoder.name:
+        if offers(job.target, job.wish.layout, recipe):
             yield job
         else:
             screen.detail(f"{job.target} has no {precision}; left out")

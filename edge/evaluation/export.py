@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from ...exporters import ExportRequest, check_offer, exporter_for
+from ...exporters.targets import granted
 from ...models.parameters import prepare
 from ...models.quantize import Recipe
 from ..artifact import Artifact, staging_folder, write_manifest
@@ -53,6 +55,7 @@ def export(
         ConfigError: The target is unknown or the checkpoint damaged.
     """
     check_offer(target, request.layout, request.recipe, request.windows)
+    request = replace(request, recipe=granted(target, request.layout, request.recipe))
     exporter = exporter_for(target)
     exporter.check(request)
     rounding = RoundingMeter()

@@ -9,7 +9,39 @@ from ..errors import ParityError
 from ..parity import Loss, Parity, Tolerance, Verdict
 from ..types import PrecisionName
 
-COARSEST_FIRST: tuple[PrecisionName, ...] = ("int4", "int8", "fp16", "fp32")
+COARSEST_FIRST: tuple[PrecisionName, ...] = (
+    "int4",
+    "q4_0",
+    "q4_1",
+    "q5_0",
+    "q5_1",
+    "lut6",
+    "int8",
+    "q8_0",
+    "fp16",
+    "fp32",
+)
+_INT8 = Tolerance(
+    relative_error=1e-3,
+    token_disagreement=0.02,
+    other_tokens=0.01,
+    divergence=0.05,
+    wer_increase=0.03,
+)
+_INT5 = Tolerance(
+    relative_error=1e-3,
+    token_disagreement=0.02,
+    other_tokens=0.05,
+    divergence=0.1,
+    wer_increase=0.05,
+)
+_INT4 = Tolerance(
+    relative_error=1e-3,
+    token_disagreement=0.02,
+    other_tokens=0.1,
+    divergence=0.2,
+    wer_increase=0.1,
+)
 # What an artifact may differ by, for the coarsest precision in it.
 TOLERANCES: Mapping[PrecisionName, Tolerance] = {
     "fp32": Tolerance(
@@ -26,20 +58,14 @@ TOLERANCES: Mapping[PrecisionName, Tolerance] = {
         divergence=1e-3,
         wer_increase=0.01,
     ),
-    "int8": Tolerance(
-        relative_error=1e-3,
-        token_disagreement=0.02,
-        other_tokens=0.01,
-        divergence=0.05,
-        wer_increase=0.03,
-    ),
-    "int4": Tolerance(
-        relative_error=1e-3,
-        token_disagreement=0.02,
-        other_tokens=0.1,
-        divergence=0.2,
-        wer_increase=0.1,
-    ),
+    "int8": _INT8,
+    "q8_0": _INT8,
+    "lut6": _INT5,
+    "q5_1": _INT5,
+    "q5_0": _INT5,
+    "q4_1": _INT4,
+    "q4_0": _INT4,
+    "int4": _INT4,
 }
 # A mixture that is chosen by measurement is held to more: perplexity grows by half a percent.
 MIXED_TOLERANCE = Tolerance(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...exporters.targets import target_named
+from ...exporters.targets import read, target_named
 from ...models.parameters import Parameters
 from ...models.quantize import INT4_BLOCK, QuantizedTensor, Recipe, checked, part_of
 from ..errors import UnknownNameError, UnsupportedPrecisionError
@@ -41,7 +41,7 @@ class Ladder:
             UnsupportedPrecisionError: There is nothing to choose between.
         """
         names = [next((name for name in rung if name in offered), None) for rung in RUNGS]
-        rungs = tuple(_read(name) for name in names if name)
+        rungs = tuple(checked(read(name)) for name in names if name)
         if len(rungs) < 2:
             raise UnsupportedPrecisionError(
                 f"nothing to choose between: the layout offers {', '.join(offered)}"
@@ -87,11 +87,6 @@ class Ladder:
         lowest = self.lowest
         layers = dict(self.raises(worst_first)[:n_raises])
         return Recipe(lowest.encoder, lowest.decoder, lowest.head, layers)
-
-
-def _read(name: str) -> Precision:
-    kind, _, block = name.partition(":")
-    return checked(Precision(kind, int(block) if block else None))  # type: ignore[arg-type]
 
 
 def n_bytes(parameters: Parameters) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from ... import __version__
 from ...exporters import TARGETS, ExportRequest
-from ...exporters.targets import Target, written
+from ...exporters.targets import Target, granted, written
 from ...models.checkpoint import Checkpoint, load_checkpoint
 from ...models.quantize import Recipe
 from ..artifact import Artifact, Manifest
@@ -19,8 +19,9 @@ from ..types import Precision, PrecisionName, Progress
 from .export import export
 from .mixed import export_mixed
 
-FINER: dict[PrecisionName, tuple[PrecisionName, ...]] = {
+FINER: Mapping[PrecisionName, tuple[PrecisionName, ...]] = {
     "int4": ("int4", "int8", "fp16", "fp32"),
+    "int5": ("int8", "fp16", "fp32"),
     "int8": ("int8", "fp16", "fp32"),
     "fp16": ("fp16", "fp32"),
     "fp32": ("fp32",),
@@ -125,7 +126,9 @@ class Job:
             and (
                 manifest.choice is not None
                 if wish.recipe is None
-                else manifest.choice is None and manifest.quantization == wish.recipe.quantization
+                else manifest.choice is None
+                and manifest.quantization
+                == granted(self.target, wish.layout, wish.recipe).quantization
             )
             and (not fixed or fixed == (wish.windows or (checkpoint.dimensions.n_audio_ctx,)))
             and (manifest.verdict is not None or not wish.verify)
@@ -173,7 +176,7 @@ def fit(wish: Wish, name: str, target: Target) -> tuple[Wish, tuple[str, ...]]:
     offer = target.layouts[layout]
     windows = wish.windows if offer.windows == "choice" else ()
     recipe = wish.recipe
-    if recipe is not None:
+    if recipe is not None and not offer.means:
         for precision in dict.fromkeys(recipe.quantization.values()):
             instead = _finer(precision, offer.precisions)
             if instead not in (None, precision):
@@ -190,7 +193,7 @@ def _finer(precision: Precision, offered: Sequence[str]) -> Precision | None:
     """The same precision if it is offered, or the next that is as fine; None if there is none."""
     if written(precision) in offered:
         return precision
-    for name in FINER[precision.name]:
+    for name in FINER.get(precision.name, ()):
         for one in offered:
             kind, _, block = one.partition(":")
             if kind == name:

@@ -55,7 +55,7 @@ def test_precisions_are_read(text, precision):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("int5", UnknownNameError),
+        ("int7", UnknownNameError),
         ("int8:", ConfigError),
         ("int8:-32", ConfigError),
         ("int8:33", UnsupportedPrecisionError),
