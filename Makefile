@@ -12,7 +12,7 @@ RECORDINGS := models/demo/recordings
 DEMO_RECORDINGS = $(shell sed -nE \
 	'/"demo": true/ s|.*"path": "([^"]*)".*|$(RECORDINGS)/\1|p' $(RECORDINGS)/manifest.jsonl)
 
-.PHONY: help demo test check types bench bench-streaming clean
+.PHONY: help demo test check types bench bench-streaming bench-variants clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -41,6 +41,9 @@ bench: $(VENV)/.dev-stamp ## speed and memory on this machine
 
 bench-streaming: $(VENV)/.dev-stamp ## live latency, words and work beside faster-whisper
 	$(BIN)/python bench/streaming
+
+bench-variants: $(VENV)/.dev-stamp ## word times and live words beside the programs they come from
+	$(BIN)/python bench/variants
 
 clean: ## remove everything that the commands above made
 	rm -rf $(VENV) .mypy .mypy_cache .ruff_cache .pytest_cache build dist exports *.egg-info

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from contenders import Contender
 from environments import HERE, environment, requirements, run
-from ggml_file import write_ggml
+from openai_file import write_openai
 
 from whisperq_edge.edge.artifact import sha256
 from whisperq_edge.edge.evaluation.export import export
@@ -29,13 +29,13 @@ def convert(contender: Contender, source: Path, folder: Path) -> None:
         folder: Not there yet.
     """
     if not contender.is_peer:
-        _export(contender, source, folder)
+        _export(contender.target, contender, source, folder)
         return
     python = environment(contender.environment)
     match contender.module:
-        case "faster_whisper_peer":
+        case "faster_whisper_peer" | "whisper_streaming_peer":  # both run CTranslate2
             run(
-                python.with_name("ct2-transformers-converter"),
+                environment("faster-whisper").with_name("ct2-transformers-converter"),
                 *("--model", source, "--output_dir", folder),
                 *("--quantization", contender.precision),
                 *("--copy_files", "tokenizer.json", "preprocessor_config.json"),
@@ -55,22 +55,24 @@ def convert(contender: Contender, source: Path, folder: Path) -> None:
                 *("--extra_options", "accuracy_level=4", "block_size=32"),
             )
         case "whisper_cpp_peer":
+            _export("ggml", contender, source, folder)  # its quantizer is in no package
+        case "openai_whisper_peer" | "whisper_timestamped_peer":
             folder.mkdir()
-            write_ggml(load_checkpoint(source), folder / "model.bin")
+            write_openai(load_checkpoint(source), folder)
         case unknown:
             raise SystemExit(f"conversions.py does not know {unknown}")
 
 
 def made_from(contender: Contender) -> str:
     """What a contender's files depend on, besides the checkpoint."""
-    if contender.is_peer:
+    if contender.is_peer and contender.module != "whisper_cpp_peer":
         return requirements(contender.environment)
     paths = (path for name in EXPORT_SOURCES for path in (ROOT / name).rglob("*.py"))
     return "\n".join(f"{path.relative_to(ROOT)} {sha256(path)}" for path in sorted(paths))
 
 
-def _export(contender: Contender, source: Path, folder: Path) -> None:
+def _export(target: str, contender: Contender, source: Path, folder: Path) -> None:
     """What ``whisperq-edge export`` does, without its entry in the user's list of exports."""
     recipe = Recipe.of(msgspec.convert(contender.precision, PrecisionName))
     request = ExportRequest(load_checkpoint(source), recipe)
-    export(contender.target, request, folder, verify=False)
+    export(target, request, folder, verify=False)

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from whisperq_edge.exporters import TARGETS
+from whisperq_edge.models.random_checkpoint import write_random_checkpoint
 from whisperq_edge.models.registry import find_entry
 from whisperq_edge.tests.measured_program import run_measured
-from whisperq_edge.tests.random_checkpoint import write_random_checkpoint
 
 SIZES = ("tiny", "base", "small", "large-v3-turbo")
 PUBLISHED_IN_HALVES = ("large-v3-turbo",)  # the others are float32 on the hub

@@ -30,6 +30,8 @@ def main(cores: set[int]) -> None:
                 answer = load(engines, request)
             elif "stream" in request:
                 answer = stream(engines, request)
+            elif "words" in request:
+                answer = words(engines, request)
             else:
                 answer = run(engines, request)
         except Exception as error:  # the parent decides what an engine's failure means
@@ -66,6 +68,15 @@ def stream(engines: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     clock = Clock()
     told = play(engines[request["key"]].open(job), samples, job["n_frame"])
     return {**clock.durations(), **told}
+
+
+def words(engines: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Transcribe one clip, with the time of each word."""
+    engine = engines[request["key"]]
+    samples = np.load(request["clip"])
+    clock = Clock()
+    heard = engine.words(samples, request["words"])
+    return {**clock.durations(), "words": heard}
 
 
 class Clock:

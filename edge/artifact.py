@@ -18,13 +18,14 @@ from pathlib import Path
 import msgspec
 
 from .errors import ArtifactError, ExportError
-from .parity import Parity, PrecisionChoice, Speed, Tolerance, Verdict
+from .parity import Calibration, Parity, PrecisionChoice, Speed, Tolerance, Verdict
 from .types import (
     ActivationRule,
     AudioContexts,
     GenerationSettings,
     ModelDimensions,
     Precision,
+    Rounding,
 )
 
 FORMAT_VERSION = 2
@@ -106,6 +107,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         speed: Beside an export in floats, or why that was not measured; None likewise, and where
             the weights are floats.
         choice: How the precisions were chosen, where measurement chose them.
+        calibration: What int4 was rounded by, if not to the nearest.
         adopted: Where the graphs came from, if another program wrote them.
     """
 
@@ -126,12 +128,18 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verdict: Verdict | None = None
     speed: Speed | str | None = None
     choice: PrecisionChoice | None = None
+    calibration: Calibration | None = None
     adopted: Adoption | None = None
 
     @property
     def decoders(self) -> tuple[str, ...]:
         """The graphs that do the decoder's work, by name."""
         return tuple(name for name in self.graphs if name not in ("encoder", LATER_DECODER))
+
+    @property
+    def rounding(self) -> Rounding:
+        """How the integers of int4 were chosen."""
+        return self.calibration.rounding if self.calibration else "nearest"
 
     @property
     def refusal(self) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from .types import PrecisionName
+from .types import PrecisionName, Rounding
 
 UNKNOWING_WER = 0.9  # a checkpoint that misses this many words was not made for them
+TOGETHER = "encoder and decoder"  # the part that is judged where no library shows them apart
 SLOWER = 1.05  # ratio of times; less is noise
 
 
@@ -151,6 +152,20 @@ class Speed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def is_slower(self) -> bool:
         """Whether this artifact is no gain in speed but a loss, on that machine."""
         return self.recording > SLOWER
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The recordings that int4 was rounded by.
+
+    Attributes:
+        rounding: How.
+        n_recordings: How many.
+        digest: sha256 over their samples and words, in order.
+    """
+
+    rounding: Rounding
+    n_recordings: int
+    digest: str
 
 
 class CurvePoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -36,6 +36,8 @@ PrecisionName = Literal[
 
 lut6 is Core ML's palette of 64 values, the others are ggml's blocks of 32.
 """
+Rounding = Literal["nearest", "gptq"]
+"""How int4 integers are chosen: the nearest, or by calibration recordings (models/gptq.py)."""
 ActivationRule = Literal[
     "float",
     "uint8-tensor",
@@ -47,6 +49,7 @@ ActivationRule = Literal[
     "int8-row-asymmetric",
     "static",
     "float16",
+    "ggml",
 ]
 
 
@@ -145,6 +148,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
         activations: How each part rounds what it multiplies with.
         stand_in: Whether it only shows what the target computes, where the target's own library
             does not exist; its speed is then nobody's.
+        shows_window: Whether ``window`` gives what was encoded; a library may keep that to itself.
     """
 
     runtime: str
@@ -154,6 +158,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     decoder: str
     activations: dict[str, ActivationRule]
     stand_in: bool = False
+    shows_window: bool = True
 
 
 class Closeable(ABC):
@@ -248,4 +253,7 @@ class Session(Closeable):
         Shape (2 * n_text_layer, n_text_head, n_positions, head), keys and values in turn. Where
         those are the decoder's work, the encoder's own output: (n_positions, n_audio_state). For
         judging an encoder apart from the decoder; decoding has no use for it.
+
+        Raises:
+            InferenceError: No window is encoded yet, or ``facts`` say that it is not shown.
         """

@@ -12,8 +12,8 @@ import numpy as np
 from coremltools.converters.mil.mil import Function
 
 from ..edge.types import ActivationRule
+from ..models.palette import LUT6
 from ..models.parameters import Parameters
-from ..models.quantize import QuantizedTensor
 from .coreml_functions import Dtype, FunctionBuilder
 from .coreml_package import MAIN
 from .exporter import ExportRequest
@@ -82,9 +82,13 @@ def ggml_name(checkpoint: str) -> str:
 
 
 def oldest_system(request: ExportRequest) -> Any:  # noqa: ANN401 - coremltools is untyped
-    """The first that read it: iOS 16, or 18 for what came with it, blocks and several functions."""
-    blocked = any(precision.block for precision in request.recipe.quantization.values())
-    return ct.target.iOS18 if blocked or len(request.windows) > 1 else ct.target.iOS16
+    """The first that read it: iOS 16, or 18 for what came with it.
+
+    That is blocks, palettes of groups, and several functions.
+    """
+    stored = request.recipe.quantization.values()
+    is_new = any(precision.block or precision == LUT6 for precision in stored)
+    return ct.target.iOS18 if is_new or len(request.windows) > 1 else ct.target.iOS16
 
 
 def program_of(parameter: str) -> str:
@@ -96,6 +100,6 @@ def program_dtypes(parameters: Parameters) -> dict[str, Dtype]:
     """What each program computes in: halves, unless a matrix of its own was asked for in fp32."""
     dtypes: dict[str, Dtype] = {"encoder": np.float16, "decoder": np.float16}
     for name, matrix in parameters.matrices.items():
-        if not isinstance(matrix, QuantizedTensor) and matrix.dtype == np.float32:
+        if isinstance(matrix, np.ndarray) and matrix.dtype == np.float32:
             dtypes[program_of(name)] = np.float32
     return dtypes

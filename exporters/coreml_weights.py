@@ -1,10 +1,11 @@
 """Parameters as constants of a Core ML program, and read back from a saved package.
 
-A quantized matrix is the integers and scales of ``models/quantize.py`` under the operation that
-Core ML dequantizes with when it loads the program:
+A quantized matrix is the integers and scales of ``models/quantize.py``, or the indices and palettes
+of ``models/palette.py``, under the operation by which Core ML makes floats of them:
 
     constexpr_affine_dequantize      int8, a scale per output channel; since iOS 16
     constexpr_blockwise_shift_scale  int4, a scale per block of inputs; since iOS 18
+    constexpr_lut_to_dense           lut6, a palette per group of output channels; likewise
 
 Everything else is a plain constant in the program's float type. A parameter's constant carries its
 name, so that the saved program alone says which bytes are what.
@@ -28,8 +29,9 @@ from numpy.typing import NDArray
 from ..edge.artifact import Manifest
 from ..edge.errors import ArtifactError
 from ..edge.types import Precision
+from ..models.palette import N_CENTROIDS, PaletteTensor
 from ..models.parameters import Parameters
-from ..models.quantize import Matrix, QuantizedTensor, precision_of
+from ..models.quantize import Matrix, QuantizedTensor, floats_of, precision_of
 
 MODEL_FILE = Path("Data/com.apple.CoreML/model.mlmodel")
 WEIGHTS_FILE = Path("Data/com.apple.CoreML/weights/weight.bin")
@@ -95,8 +97,10 @@ class Constants:
             matrix = self.parameters.matrices[name]
             if isinstance(matrix, QuantizedTensor):
                 self._made[key] = self._dequantized(key, matrix, laid_out)
+            elif isinstance(matrix, PaletteTensor):
+                self._made[key] = self._looked_up(key, matrix, laid_out)
             else:
-                self.array(key, laid_out(matrix))
+                self.array(key, laid_out(floats_of(matrix)))
         return self._made[key]
 
     def _dequantized(self, key: str, matrix: QuantizedTensor, laid_out: _Layout) -> Any:  # noqa: ANN401
@@ -111,6 +115,13 @@ class Constants:
             )
         values = laid_out(whole_blocks(matrix)).astype(types.np_int4_dtype)
         return mb.constexpr_blockwise_shift_scale(data=values, scale=laid_out(scales), name=key)
+
+    def _looked_up(self, key: str, matrix: PaletteTensor, laid_out: _Layout) -> Any:  # noqa: ANN401
+        indices = laid_out(matrix.indices).astype(types.np_uint6_dtype)
+        centroids = matrix.centroids.astype(self.dtype)
+        # A group spans whole rows; the last axis is for palettes of vectors.
+        shape = (len(centroids), *(1,) * (indices.ndim - 1), N_CENTROIDS, 1)
+        return mb.constexpr_lut_to_dense(indices=indices, lut=centroids.reshape(shape), name=key)
 
 
 def whole_blocks(matrix: QuantizedTensor) -> NDArray[np.int8]:
@@ -169,8 +180,13 @@ class _Reader:
             if constant.startswith(PARTS) and operation.type.startswith("const"):
                 yield parameter_name(constant), operation
 
-    def quantized(self, operation: Any, precision: Precision, n_in: int | None) -> QuantizedTensor:  # noqa: ANN401
-        """The integers and scales under a dequantized matrix."""
+    def quantized(self, operation: Any, precision: Precision, n_in: int | None) -> Matrix:  # noqa: ANN401
+        """What is under a matrix that Core ML makes when it loads the program."""
+        if operation.type == "constexpr_lut_to_dense":
+            given = operation.inputs
+            indices, lut = (given[key].arguments[0].value for key in ("indices", "lut"))
+            centroids = self.array(lut).astype(np.float32).reshape(-1, N_CENTROIDS)
+            return PaletteTensor(_from_kernel(self.array(indices)), centroids, precision)
         if operation.type == "constexpr_affine_dequantize":
             given = operation.attributes
             values, scales = given["quantized_data"], given["scale"]
@@ -194,6 +210,8 @@ class _Reader:
             flat = self._blobs.read_int8_data(offset)
         elif kind.dataType == mil.INT4:
             flat = self._blobs.read_int4_data(offset).astype(np.int8)
+        elif kind.dataType == mil.UINT6:
+            flat = self._blobs.read_uint6_data(offset).astype(np.uint8)
         else:
             raise ValueError(f"a parameter has the type {mil.DataType.Name(kind.dataType)}")
         return np.asarray(flat).reshape(shape)

@@ -48,9 +48,16 @@ class ExportedGraphs:
 
 
 class Exporter(ABC):
-    """Writes the graphs of one target, and reads their weights back."""
+    """Writes the graphs of one target, and reads their weights back.
+
+    Attributes:
+        target: Its name.
+        as_published: Whether what runs the artifact wants a checkpoint's own tensors, so that
+            queries are not scaled beforehand.
+    """
 
     target: str
+    as_published: bool = False
 
     def check(self, request: ExportRequest) -> None:
         """Refuse what the table of targets cannot say; called before any work is done.

@@ -26,7 +26,14 @@ from ..edge.artifact import Manifest
 from ..edge.errors import ArtifactError, ExportError, MissingDependencyError
 from ..edge.types import Precision
 from ..models.parameters import Parameters
-from ..models.quantize import PER_CHANNEL, Matrix, QuantizedTensor, part_of, precision_of
+from ..models.quantize import (
+    PER_CHANNEL,
+    Matrix,
+    QuantizedTensor,
+    floats_of,
+    part_of,
+    precision_of,
+)
 
 WEIGHTS_FILE = "weights.safetensors"
 INT4_ZERO, INT8_ZERO = 8, 128  # MatMulNBits holds unsigned integers around these
@@ -47,7 +54,7 @@ def pack(parameters: Parameters, *, portable: bool) -> dict[str, NDArray[Any]]:
 
 def _stored(name: str, matrix: Matrix, by_columns: bool) -> Iterator[tuple[str, NDArray[Any]]]:
     if not isinstance(matrix, QuantizedTensor):
-        yield f"{name}.weight", np.ascontiguousarray(matrix.T)
+        yield f"{name}.weight", np.ascontiguousarray(floats_of(matrix).T)
     elif matrix.precision == PER_CHANNEL and by_columns:
         yield f"{name}.values", np.ascontiguousarray(matrix.values.T)
         yield f"{name}.scales", matrix.scales[:, 0]

@@ -25,7 +25,7 @@ from openvino import opset13 as op
 from ..edge.artifact import Manifest
 from ..edge.errors import ArtifactError
 from ..models.parameters import Parameters
-from ..models.quantize import Matrix, QuantizedTensor, precision_of
+from ..models.quantize import Matrix, QuantizedTensor, floats_of, precision_of
 from .openvino_graph import OpenvinoGraph, Value, notes
 
 T = TypeVar("T", Matrix, NDArray[Any])
@@ -43,7 +43,7 @@ def matrix(graph: OpenvinoGraph, name: str, matrix: Matrix) -> Value:
 
 def _expression(graph: OpenvinoGraph, name: str, matrix: Matrix) -> Value:
     if not isinstance(matrix, QuantizedTensor):
-        return _widened(graph.array(f"{name}.weight", matrix))
+        return _widened(graph.array(f"{name}.weight", floats_of(matrix)))
     n_out, n_in = matrix.values.shape
     if matrix.precision.block is None:
         integers = graph.array(f"{name}.values", matrix.values)
@@ -118,7 +118,7 @@ def split_rows(name: str, whole: T, n_parts: int) -> dict[str, T]:
         pairs = zip(np.split(whole.values, n_parts), np.split(whole.scales, n_parts), strict=True)
         parts: list[Any] = [replace(whole, values=v, scales=s) for v, s in pairs]
     else:
-        parts = np.split(whole, n_parts)
+        parts = np.split(floats_of(whole), n_parts)
     return {part_name(name, i): part for i, part in enumerate(parts)}
 
 

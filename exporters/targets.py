@@ -10,6 +10,7 @@ from ..edge.errors import ConfigError, UnknownNameError, UnsupportedPrecisionErr
 from ..edge.types import Precision, PrecisionName
 from ..models.quantize import BLOCKS, Recipe
 
+GENERAL: tuple[PrecisionName, ...] = ("fp32", "fp16", "int8", "int5", "int4")  # have an option each
 BUCKETS_S = (5, 10, 15, 30)  # windows, where a target needs fixed shapes
 
 
@@ -36,6 +37,35 @@ class Layout:
     encoder_only: bool = False
     means: Mapping[PrecisionName, str] = field(default_factory=dict)
     is_uniform: bool = False
+
+    def granted(self, recipe: Recipe) -> Recipe:
+        """A recipe in general names or the layout's own, in the layout's own."""
+        layers = {matrix: self._own(stored) for matrix, stored in recipe.layers.items()}
+        meant = replace(
+            recipe,
+            encoder=self._own(recipe.encoder),
+            decoder=self._own(recipe.decoder),
+            head=self._own(recipe.head),
+            layers=layers,
+        )
+        # ``int4`` alone asks for a finer head, which such a format has no room for.
+        plain = recipe == Recipe.of(recipe.decoder.name, recipe.decoder.block)
+        return replace(meant, head=meant.decoder) if self.is_uniform and plain else meant
+
+    def _own(self, precision: Precision) -> Precision:
+        meant = self.means.get(precision.name)
+        return precision if meant is None else read(meant)
+
+    def written_for(self, name: PrecisionName) -> str | None:
+        """What ``--int5`` and its siblings write here; None where it is refused."""
+        body = written(self.granted(Recipe.of(name)).decoder)
+        return body if body in self.precisions else None
+
+    @property
+    def mixes_int4(self) -> bool:
+        """Whether some matrices may be in 4 bits and others in 8."""
+        kinds = {precision.partition(":")[0] for precision in self.precisions}
+        return {"int4", "int8"} <= kinds and not self.is_uniform
 
 
 @dataclass(frozen=True)
@@ -125,13 +155,30 @@ TARGETS: dict[str, Target] = {
         extra="coreml",
         layouts={
             "native": Layout(
-                "Core ML, on Apple's processors", ("fp32", "fp16", "int8", "int4:32"), "choice"
+                "Core ML, on Apple's processors",
+                ("fp32", "fp16", "int8", "lut6", "int4:32"),
+                "choice",
+                means={"int5": "lut6"},
             ),
             "whisperkit": Layout(
                 "WhisperKit", ("fp16", "int8"), "whole", alignment="mean of heads"
             ),
             "whispercpp": Layout(
                 "whisper.cpp, beside its own decoder", ("fp16", "int8"), "whole", encoder_only=True
+            ),
+        },
+    ),
+    "ggml": Target(
+        "to_ggml:GgmlExporter",
+        module="_pywhispercpp",
+        extra="ggml",
+        layouts={
+            "native": Layout(
+                "whisper.cpp, on any processor",
+                ("fp16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"),
+                "any",
+                means={"int8": "q8_0", "int5": "q5_0", "int4": "q4_0"},
+                is_uniform=True,
             ),
         },
     ),
@@ -158,18 +205,7 @@ def granted(name: str, layout: str, recipe: Recipe) -> Recipe:
         recipe: In general names or the layout's own.
     """
     offer = target_named(name).layouts.get(layout)
-    if offer is None or not offer.means:
-        return recipe
-
-    def own(precision: Precision) -> Precision:
-        meant = offer.means.get(precision.name)
-        return precision if meant is None else read(meant)
-
-    layers = {matrix: own(precision) for matrix, precision in recipe.layers.items()}
-    meant = Recipe(own(recipe.encoder), own(recipe.decoder), own(recipe.head), layers)
-    # ``int4`` alone asks for a finer head, which such a format has no room for.
-    plain = recipe == Recipe.of(recipe.decoder.name, recipe.decoder.block)
-    return replace(meant, head=meant.decoder) if offer.is_uniform and plain else meant
+    return recipe if offer is None else offer.granted(recipe)
 
 
 def check_offer(name: str, layout: str, recipe: Recipe, windows: tuple[int, ...] = ()) -> None:
@@ -190,16 +226,29 @@ def check_offer(name: str, layout: str, recipe: Recipe, windows: tuple[int, ...]
     if layout not in layouts:
         raise UnknownNameError("layout", layout, layouts)
     offer = layouts[layout]
-    for precision in granted(name, layout, recipe).quantization.values():
+    meant = granted(name, layout, recipe).quantization.values()
+    if offer.is_uniform and len(set(meant)) > 1:
+        several = " and ".join(dict.fromkeys(map(str, meant)))
+        raise UnsupportedPrecisionError(
+            f"{name} ({layout}) stores all matrices alike, not in {several}; give one precision"
+        )
+    for precision in meant:
         if written(precision) not in offer.precisions:
-            instead = "; int8 stands in for it" if precision.name == "int5" else ""
             raise UnsupportedPrecisionError(
-                f"{name} ({layout}) has no {precision}{instead}; "
+                f"{name} ({layout}) has {_lack(offer, precision)}; "
                 f"it offers {', '.join(offer.precisions)}"
             )
     if windows and offer.windows != "choice":
         takes = "any length" if offer.windows == "any" else "whole windows only"
         raise ConfigError(f"{name} ({layout}) takes {takes}; leave --windows out")
+
+
+def _lack(offer: Layout, precision: Precision) -> str:
+    """That a precision is not there, and for int5, which no format is named after, what is."""
+    if precision.name != "int5":
+        return f"no {precision}"
+    mixture = ", or --precision auto, which mixes int4 and int8" if offer.mixes_int4 else ""
+    return f"nothing between 4 and 8 bits; take int8{mixture}"
 
 
 def offers(name: str, layout: str, recipe: Recipe) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..edge.types import ActivationRule
 from ..models.parameters import Parameters
-from ..models.quantize import PER_CHANNEL, QuantizedTensor, part_of
+from ..models.quantize import PER_CHANNEL, QuantizedTensor, floats_of, part_of
 from .tflite_arithmetic import Arithmetic
 from .tflite_graph import TfliteGraph, Value
 from .tflite_schema import BLOCKWISE_QUANTIZATION
@@ -46,7 +46,9 @@ class TfliteProducts:
         part = part_of(name)
         if not isinstance(matrix, QuantizedTensor):
             self.activations.setdefault(part, "float")
-            return self._fully_connected(x, self.floats(f"{name}.weight", matrix), FLOAT_VERSION)
+            return self._fully_connected(
+                x, self.floats(f"{name}.weight", floats_of(matrix)), FLOAT_VERSION
+            )
         self.activations[part] = "int8-row-asymmetric"
         if matrix.precision == PER_CHANNEL:
             y = self._fully_connected(x, self._integers(name, matrix), INT8_VERSION)
@@ -62,9 +64,10 @@ class TfliteProducts:
             scales = self.graph.weight(f"{name}.scales", matrix.scales)
             values = rows(self._integers(name, matrix), tokens)
             return self._math.product(values, rows(scales, tokens))
-        if matrix.dtype == np.float16:
-            return self._half_rows(name, matrix, tokens)
-        return rows(self.graph.weight(f"{name}.weight", matrix), tokens)
+        table = floats_of(matrix)
+        if table.dtype == np.float16:
+            return self._half_rows(name, table, tokens)
+        return rows(self.graph.weight(f"{name}.weight", table), tokens)
 
     def floats(self, name: str, array: NDArray[Any]) -> Value:
         """A weight as floats; halves are turned into them when the file is loaded."""

@@ -17,7 +17,7 @@ from ..edge.types import (
 )
 from .checkpoint import Checkpoint
 from .grid import Grid
-from .quantize import PER_CHANNEL, Matrix, QuantizedTensor, Recipe, quantize
+from .quantize import PER_CHANNEL, Matrix, Recipe, quantize
 
 SMOOTHING = 0.6  # share of the range that moves from activations to weights
 
@@ -33,19 +33,18 @@ class Parameters:
             tables ("encoder.positions"); fp32, or fp16 for the tables of a quantized model.
         grids: What activations are rounded to where that is fixed at export, by place
             ("encoder.0.qkv.input"; ``reference.py`` names them).
+        scaled_queries: Whether queries come out of their products scaled for attention.
     """
 
     matrices: dict[str, Matrix]
     vectors: dict[str, NDArray[np.float32] | NDArray[np.float16]]
     grids: Mapping[str, Grid] = field(default_factory=dict)
+    scaled_queries: bool = True
 
     @property
     def size(self) -> int:
         """Elements of all matrices."""
-        return sum(
-            matrix.values.size if isinstance(matrix, QuantizedTensor) else matrix.size
-            for matrix in self.matrices.values()
-        )
+        return sum(matrix.size for matrix in self.matrices.values())
 
     def bias(self, name: str) -> FloatArray | None:
         """The bias of the product ``name``, where it has one."""
@@ -57,13 +56,24 @@ Observer = Callable[[str, FloatArray, Matrix], None]
 """Shown every matrix: its name, its floats (n_out, n_in), and what they were stored as."""
 
 
+Rounder = Callable[[str, FloatArray, Precision], Matrix]
+"""Stores a matrix in a precision, given its name and its floats (n_out, n_in)."""
+
+
+def to_nearest(_name: str, weight: FloatArray, precision: Precision) -> Matrix:
+    """The Rounder that asks for nothing but the weights."""
+    return quantize(weight, precision)
+
+
 def prepare(
     checkpoint: Checkpoint,
     recipe: Recipe,
     progress: Progress = no_progress,
     observe: Observer | None = None,
     *,
+    rounder: Rounder = to_nearest,
     encoder_only: bool = False,
+    as_published: bool = False,
 ) -> Parameters:
     """Fuse, smooth and quantize a checkpoint.
 
@@ -72,16 +82,19 @@ def prepare(
         recipe: The precision of each part.
         progress: Told the share of matrices done.
         observe: Shown every matrix before its floats are dropped.
+        rounder: Chooses the integers; it has to be what the recipe's ``rounding`` asks for.
         encoder_only: Leave out what another program has of its own: the decoder, and the products
             that make its cross-attention's keys and values.
+        as_published: Leave queries unscaled and position tables as they are, for a program that
+            reads a checkpoint's own tensors.
     """
-    builder = _Builder(checkpoint, recipe, observe)
+    builder = _Builder(checkpoint, recipe, observe, rounder, as_published)
     steps = list(_steps(builder, checkpoint.dimensions, encoder_only))
     for done, step in enumerate(steps):
         progress("quantize", done / len(steps))
         step()
     progress("quantize", 1.0)
-    return Parameters(builder.matrices, builder.vectors)
+    return Parameters(builder.matrices, builder.vectors, scaled_queries=not as_published)
 
 
 def _steps(
@@ -107,8 +120,17 @@ def _steps(
 class _Builder:
     """Collects matrices and vectors under our names from a checkpoint's under Hugging Face's."""
 
-    def __init__(self, checkpoint: Checkpoint, recipe: Recipe, observe: Observer | None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        observe: Observer | None,
+        rounder: Rounder,
+        as_published: bool,
+    ) -> None:
         self.tensor = checkpoint.tensor
+        self.rounder = rounder
+        self.as_published = as_published
         self.observe = observe
         dimensions = checkpoint.dimensions
         self.n_heads = {"encoder": dimensions.n_audio_head, "decoder": dimensions.n_text_head}
@@ -120,7 +142,7 @@ class _Builder:
         return self.recipe.precision(name)
 
     def add(self, name: str, weight: FloatArray, bias: FloatArray | None) -> None:
-        matrix = self.matrices[name] = quantize(weight, self.precision(name))
+        matrix = self.matrices[name] = self.rounder(name, weight, self.precision(name))
         if self.observe:
             self.observe(name, weight, matrix)
         if bias is not None:
@@ -145,7 +167,7 @@ class _Builder:
         table = self.tensor(f"{side}.embed_positions.weight")
         # Halves are exact to 5e-4 of the largest entry, below what int8 rounds away, and save
         # 1.5 MB of tiny's artifact.
-        exact = self.precision(f"{side}.positions").name == "fp32"
+        exact = self.as_published or self.precision(f"{side}.positions").name == "fp32"
         self.vectors[f"{side}.positions"] = table if exact else table.astype(np.float16)
 
     def block(self, side: str, layer: int) -> None:
@@ -191,7 +213,7 @@ class _Builder:
     def projections(
         self, source: str, n_heads: int, kinds: str = "qkv"
     ) -> tuple[list[FloatArray], list[FloatArray]]:
-        """The projections of one attention; queries scaled, the missing key bias as zeros."""
+        """The projections of one attention; the missing key bias as zeros."""
         weights, biases = [], []
         for kind in kinds:
             weight = self.tensor(f"{source}.{kind}_proj.weight")
@@ -199,7 +221,7 @@ class _Builder:
                 bias = np.zeros(weight.shape[0], np.float32)
             else:
                 bias = self.tensor(f"{source}.{kind}_proj.bias")
-            if kind == "q":
+            if kind == "q" and not self.as_published:
                 scale = np.float32((weight.shape[0] // n_heads) ** -0.5)
                 weight, bias = weight * scale, bias * scale
             weights.append(weight)

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..edge.errors import UnsupportedPrecisionError
-from ..edge.types import FloatArray, Precision, PrecisionName
+from ..edge.types import FloatArray, Precision, PrecisionName, Rounding
+from .ggml_blocks import FORMATS, GgmlTensor, quantize_blocks
+from .palette import LUT6, PaletteTensor, palettize
 
 BLOCKS = (32, 64, 128)  # inputs that may share a scale
 BLOCKED = ("int8", "int4")  # whose blocks are the user's to choose
@@ -22,6 +24,8 @@ INT4_BLOCK = 32  # what keeps the words
 INT4_SCALE_BITS = 8  # significant ones: kernels keep such scales as bfloat16
 LARGEST_INT4_SCALE = np.float32(65280)  # of the halves with so few bits
 PER_CHANNEL = Precision("int8")
+HALF = Precision("fp16")
+CONVOLUTIONS = ("encoder.conv1", "encoder.conv2")
 INT8_MAX = 127  # symmetric: -128 is never used
 # Of zeros alone any scale is right, but kernels that store unsigned bytes take 128 times the sum of
 # the inputs away again in float32, and what is left of that is as large as the scale makes it.
@@ -45,6 +49,22 @@ class QuantizedTensor:
     precision: Precision
 
     @property
+    def size(self) -> int:
+        """Weights."""
+        return self.values.size
+
+    @property
+    def nbytes(self) -> int:
+        """As a file holds it: two values of int4 in a byte."""
+        shared = 2 if self.precision.name == "int4" else 1
+        return self.values.size // shared + self.scales.nbytes
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.int8], FloatArray]:
+        """What it is made of."""
+        return self.values, self.scales
+
+    @property
     def block(self) -> int:
         """Inputs under one scale."""
         return self.precision.block or self.values.shape[1]
@@ -64,7 +84,19 @@ class QuantizedTensor:
         return self.values * spread[:, :n_in]
 
 
-Matrix = QuantizedTensor | NDArray[np.float32] | NDArray[np.float16]
+Matrix = QuantizedTensor | PaletteTensor | GgmlTensor | NDArray[np.float32] | NDArray[np.float16]
+"""Floats are NumPy's arrays; all else has ``size``, ``nbytes``, ``arrays``, ``dequantize``."""
+
+
+def floats_of(matrix: Matrix) -> NDArray[np.float32] | NDArray[np.float16]:
+    """A matrix that is stored as floats.
+
+    Raises:
+        UnsupportedPrecisionError: It is stored as something that the caller does not know.
+    """
+    if isinstance(matrix, np.ndarray):
+        return matrix
+    raise UnsupportedPrecisionError(f"{matrix.precision} is a format of another target")
 
 
 def part_of(name: str) -> str:
@@ -78,8 +110,12 @@ def part_of(name: str) -> str:
 
 
 def precision_of(name: str, quantization: Mapping[str, Precision]) -> Precision:
-    """How the matrix ``name`` is stored, by the table of a recipe or a manifest."""
-    return quantization.get(name) or quantization[part_of(name)]
+    """How the matrix ``name`` is stored, by the table of a recipe or a manifest.
+
+    ggml has no blocks for convolutions, which stay halves.
+    """
+    stored = quantization.get(name) or quantization[part_of(name)]
+    return HALF if stored.name in FORMATS and name in CONVOLUTIONS else stored
 
 
 @dataclass(frozen=True)
@@ -91,18 +127,26 @@ class Recipe:
         decoder: Of the others.
         head: Of the table.
         layers: Matrices that differ from their part, by name ("encoder.0.fc1").
+        rounding: How the integers of int4 are chosen.
     """
 
     encoder: Precision
     decoder: Precision
     head: Precision
     layers: Mapping[str, Precision] = field(default_factory=dict)
+    rounding: Rounding = "nearest"
 
     @property
     def quantization(self) -> dict[str, Precision]:
         """The table that a manifest holds: parts, then the matrices that differ."""
         parts = {"encoder": self.encoder, "decoder": self.decoder, "head": self.head}
         return {**parts, **self.layers}
+
+    @property
+    def has_int4(self) -> bool:
+        """Whether there are matrices that ``rounding`` is for: any but the head's."""
+        others = {**self.quantization, "head": None, "decoder.embedding": None}.values()
+        return any(stored is not None and stored.name == "int4" for stored in others)
 
     def precision(self, name: str) -> Precision:
         """Of the matrix ``name``."""
@@ -155,6 +199,10 @@ def quantize(weight: FloatArray, precision: Precision) -> Matrix:
         # The largest finite half stands in for what would overflow; Whisper's are far below.
         limit = np.finfo(np.float16).max
         return np.clip(weight, -limit, limit).astype(np.float16)
+    if precision == LUT6:
+        return palettize(weight)
+    if precision.name in FORMATS:
+        return quantize_blocks(weight, precision)
     if precision.block is None:
         return _per_channel_int8(weight, precision)
     blocks = _blocks(weight, precision.block)

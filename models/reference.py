@@ -12,7 +12,7 @@ import numpy as np
 from ..edge.types import ActivationRule, FloatArray, IntArray
 from .ops import Ops
 from .parameters import Parameters
-from .quantize import QuantizedTensor, part_of
+from .quantize import part_of
 from .rounding import ROUNDINGS, round_to_half
 
 # What summing in another order may do to a value, against the size of its row, peak to peak.
@@ -130,11 +130,13 @@ class NumpyOps(Ops[FloatArray]):
     def attention(self, qkv: FloatArray, n_heads: int) -> FloatArray:
         """See Ops."""
         q, k, v = (_split_heads(part, n_heads) for part in np.split(qkv, 3, axis=-1))
+        q = self._scaled(q)
         return self._attended(self._here(q @ k.swapaxes(-1, -2), "scores"), v)[0]
 
     def cached_attention(self, qkv: FloatArray, n_heads: int, layer: int) -> FloatArray:
         """See Ops."""
         q, k, v = (_split_heads(part, n_heads) for part in np.split(qkv, 3, axis=-1))
+        q = self._scaled(q)
         cache = self.cache
         if cache.n_past:
             k = np.concatenate([cache.keys[layer][:, :, : cache.n_past], k], axis=2)
@@ -156,7 +158,8 @@ class NumpyOps(Ops[FloatArray]):
     ) -> FloatArray:
         """See Ops."""
         keys, values = self.cache.cross[layer]
-        scores = self._here(_split_heads(q, n_heads) @ keys.swapaxes(-1, -2), "scores")
+        queries = self._scaled(_split_heads(q, n_heads))
+        scores = self._here(queries @ keys.swapaxes(-1, -2), "scores")
         y, weights = self._attended(scores, values)
         if aligned:
             self.alignment.append(weights[:, list(aligned)])
@@ -165,8 +168,16 @@ class NumpyOps(Ops[FloatArray]):
     def _attended(self, scores: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What attention gives, heads side by side, and its weights."""
         weights = self._here(_softmax(scores), "softmax")
-        y = self._here(weights, "weights") @ v
+        y = self._context(self._here(weights, "weights"), v)
         return self._here(_merge_heads(y), "context"), weights
+
+    def _context(self, weights: FloatArray, v: FloatArray) -> FloatArray:
+        y: FloatArray = weights @ v
+        return y
+
+    def _scaled(self, q: FloatArray) -> FloatArray:
+        """Queries, (..., head), scaled if their product did not do it."""
+        return q if self.parameters.scaled_queries else q * np.float32(q.shape[-1] ** -0.5)
 
     def embedding(self, name: str) -> FloatArray:
         """See Ops."""
@@ -210,12 +221,12 @@ class NumpyOps(Ops[FloatArray]):
         if name in self._kept:
             return self._kept[name]
         matrix = self.parameters.matrices[name]
-        if isinstance(matrix, QuantizedTensor):
+        if isinstance(matrix, np.ndarray):
+            weight = matrix.astype(np.float32, copy=False)
+        else:
             weight = matrix.dequantize()
             if self._in_halves(name):  # an integer times its scale is longer than a half
                 weight = round_to_half(weight)
-        else:
-            weight = matrix.astype(np.float32, copy=False)
         if part_of(name) != "encoder":
             self._kept[name] = weight
         return weight

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ..edge.types import ActivationRule, FloatArray
+from .ggml_blocks import BLOCK, GgmlTensor
 from .quantize import Matrix, QuantizedTensor
 
 
@@ -68,6 +69,34 @@ def _in_groups(size: int) -> Callable[[FloatArray, Matrix], FloatArray]:
     return rounded
 
 
+def q8_blocks(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Round to ggml's blocks of 8 bits.
+
+    Args:
+        x: Shape (..., n_in); ``n_in`` is a multiple of the block.
+
+    Returns:
+        Integers, (..., n_blocks, block), and scales, (..., n_blocks, 1), which are stored as halves
+        after the integers are chosen.
+
+    Source:
+        ggml ``src/ggml-cpu/arch/x86/quants.c``, ``quantize_row_q8_0`` and ``quantize_row_q8_1``.
+    """
+    blocks = x.reshape(*x.shape[:-1], -1, BLOCK)
+    largest = np.abs(blocks).max(-1, keepdims=True)
+    inverse = np.float32(127) / np.where(largest > 0, largest, np.float32(127))
+    return np.rint(blocks * inverse), largest / np.float32(127)
+
+
+def _as_ggml(x: FloatArray, matrix: Matrix) -> FloatArray:
+    """To blocks of 8 bits where the matrix is in blocks, to halves where it is in halves."""
+    if isinstance(matrix, GgmlTensor):
+        integers, scales = q8_blocks(x)
+        return (integers * round_to_half(scales)).reshape(x.shape)
+    in_halves = isinstance(matrix, np.ndarray) and matrix.dtype == np.float16
+    return round_to_half(x) if in_halves else x
+
+
 ROUNDINGS: Mapping[ActivationRule, Callable[[FloatArray, Matrix], FloatArray]] = {
     "float": lambda x, _: x,
     "uint8-tensor": lambda x, _: round_to_uint8(x),
@@ -78,5 +107,6 @@ ROUNDINGS: Mapping[ActivationRule, Callable[[FloatArray, Matrix], FloatArray]] =
     "int8-row-asymmetric": _asymmetric_rows,
     "int8-row": lambda x, _: round_to_int8_blocks(x, x.shape[-1]),
     "static": lambda x, _: x,  # done before, place by place: see Parameters.grids
+    "ggml": _as_ggml,
     "float16": lambda x, _: x,  # every result is a half then: see NumpyOps.at
 }

@@ -27,9 +27,10 @@ RUNTIMES = {
         if sys.platform == "darwin"
         else "run_coreml_reference:CoremlReferenceRuntime"
     ),
+    "ggml": "run_ggml:GgmlRuntime",
 }
 
-__all__ = ["RUNTIMES", "Runtime", "SessionOptions", "open_session"]
+__all__ = ["RUNTIMES", "Runtime", "SessionOptions", "load_runtime", "open_session"]
 
 
 def open_session(
@@ -56,15 +57,25 @@ def open_session(
         ArtifactError: The library refuses a graph.
         InferenceError: There is no such device or provider here.
     """
-    target = artifact.manifest.target
+    options = SessionOptions(threads or usable_cores(), decoder, device, provider)
+    runtime = load_runtime(artifact.manifest.target)
+    runtime.check(options)
+    return runtime.open(artifact, options)
+
+
+def load_runtime(target: str) -> Runtime:
+    """The runtime of a target, its library loaded.
+
+    Raises:
+        UnknownNameError: No runtime opens this target.
+        MissingDependencyError: The library is not installed.
+    """
     if target not in RUNTIMES:
         raise UnknownNameError("target", target, RUNTIMES)
     module_name, class_name = RUNTIMES[target].split(":")
     module = importlib.import_module(f".{module_name}", __package__)
     runtime: Runtime = getattr(module, class_name)()
-    options = SessionOptions(threads or usable_cores(), decoder, device, provider)
-    runtime.check(options)
-    return runtime.open(artifact, options)
+    return runtime
 
 
 def usable_cores() -> int:

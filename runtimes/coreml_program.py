@@ -24,6 +24,7 @@ from .coreml_storage import Constant, Operation, StoredFunction, TensorType, rea
 Array = NDArray[Any]
 
 _DEQUANTIZE = ("constexpr_affine_dequantize", "constexpr_blockwise_shift_scale")
+_LOOK_UP = "constexpr_lut_to_dense"
 
 
 class ProgramPackage:
@@ -126,6 +127,10 @@ class Program:
             [(name, declared)] = operation.outputs
             self._place(name, declared, self._dequantized(operation, declared))
             return
+        if kind == _LOOK_UP:
+            [(name, declared)] = operation.outputs
+            self._place(name, declared, self._looked_up(operation, declared))
+            return
         if kind not in KERNELS:
             raise ValueError(f"the operation {kind} is not one that the exporter writes")
         kernel, forms = KERNELS[kind], FORMS.get(kind, {})
@@ -200,6 +205,15 @@ class Program:
         key = (data.offset, scale.offset)
         return self._once(key, lambda: _scaled(data.array, scale.array, along, declared))
 
+    def _looked_up(self, operation: Operation, declared: TensorType) -> Array:
+        """A matrix of indices, by its palettes."""
+        given = {name: bindings[0] for name, bindings in operation.inputs.items()}
+        indices, lut = given.get("indices"), given.get("lut")
+        if len(given) != 2 or not isinstance(indices, Constant) or not isinstance(lut, Constant):
+            raise ValueError(f"{operation.kind} is not as the exporter writes it")
+        key = (indices.offset, lut.offset)
+        return self._once(key, lambda: _found(indices.array, lut.array, declared))
+
     def _once(self, key: tuple[int | None, ...], make: Callable[[], Array]) -> Array:
         if key not in self._decoded:
             self._decoded[key] = make()
@@ -217,6 +231,17 @@ def _scaled(values: Array, scale: Array, axis: int | None, declared: TensorType)
         for dimension, (n, n_blocks) in enumerate(zip(values.shape, scale.shape, strict=True)):
             spread = spread.repeat(n // n_blocks, dimension)
     return _stored(values * spread, declared)
+
+
+def _found(indices: Array, lut: Array, declared: TensorType) -> Array:
+    """Each index's value in the palette of its group, which is some of the first axis."""
+    n_groups, n_values = lut.shape[0], lut.shape[-2]
+    if lut.size != n_groups * n_values or len(indices) % n_groups:
+        raise ValueError(f"palettes of shape {lut.shape} are not as the exporter writes them")
+    palettes = lut.reshape(n_groups, n_values).astype(np.float32)
+    grouped = indices.reshape(n_groups, -1)
+    values = np.stack([palette[chosen] for palette, chosen in zip(palettes, grouped, strict=True)])
+    return _stored(values.reshape(indices.shape), declared)
 
 
 def _stored(x: Array, kind: TensorType) -> Array:

@@ -5,7 +5,7 @@ exporter writes is read; anything else is an ArtifactError, never a guess.
 
 Source:
     The messages of coremltools' ``mlmodel/format/Model.proto`` and ``MIL.proto``, by their field
-    numbers, and the layout of ``MILBlob/Blob/StorageFormat.hpp``.
+    numbers, and the layout of ``MILBlob/Blob/StorageFormat.hpp`` and ``BlobDataType.hpp``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,18 @@ from ..edge.errors import ArtifactError
 
 Message = dict[int, list[Any]]  # field number to its values: integers or bytes
 
-_DTYPES = {1: "bool", 2: "str", 10: "float16", 11: "float32", 21: "int8", 23: "int32", 25: "int4"}
+_DTYPES = {
+    1: "bool",
+    2: "str",
+    10: "float16",
+    11: "float32",
+    21: "int8",
+    23: "int32",
+    25: "int4",
+    38: "uint6",
+}
 _BLOB_SENTINEL = 0xDEADBEEF
-_BLOB_DTYPES = {1: "float16", 2: "float32", 4: "int8", 8: "int4"}
+_BLOB_DTYPES = {1: "float16", 2: "float32", 4: "int8", 8: "int4", 13: "uint6"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 
 
@@ -42,7 +51,7 @@ class Constant:
     """A value that the file holds.
 
     Attributes:
-        array: Its elements; those of ``int4`` as bytes.
+        array: Its elements; those of ``int4`` and ``uint6`` as bytes.
         dtype: As the file says.
         offset: Where it lies among the weights; None if the model itself holds it.
     """
@@ -195,10 +204,17 @@ def _elements(raw: NDArray[np.uint8], kind: TensorType) -> NDArray[Any]:
     if kind.dtype == "int4":
         nibbles = np.stack([raw & 15, raw >> 4], axis=-1).reshape(-1)[:n].astype(np.int8)
         return np.where(nibbles > 7, nibbles - 16, nibbles).astype(np.int8).reshape(kind.shape)
-    flat = raw.view(kind.dtype)
+    flat = _six_bits(raw)[:n] if kind.dtype == "uint6" else raw.view(kind.dtype)
     if flat.size != n:
         raise ValueError(f"a constant of {kind.shape} has {flat.size} elements")
     return flat.reshape(kind.shape)
+
+
+def _six_bits(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Four values in three bytes, each from the lowest free bit on."""
+    a, b, c = np.pad(raw, (0, -raw.size % 3)).reshape(-1, 3).T
+    values = (a & 63, a >> 6 | (b & 15) << 2, b >> 4 | (c & 3) << 4, c >> 2)
+    return np.stack(values, axis=-1).reshape(-1)
 
 
 def _immediate(tensor: Message, kind: TensorType) -> NDArray[Any]:

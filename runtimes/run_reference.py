@@ -21,6 +21,7 @@ from ..edge.types import (
     Session,
     SessionFacts,
 )
+from ..models.ggml_ops import GgmlOps
 from ..models.parameters import Parameters
 from ..models.reference import Cache, NumpyOps
 from ..models.whisper import decode, encode_audio, fill_cross_cache
@@ -49,7 +50,8 @@ class ReferenceSession(Session):
         rules = dict(activations or {})
         self.facts = SessionFacts("numpy", np.__version__, "cpu", 0, "decoder", rules)
         self._alignment_heads = generation.alignment_heads
-        self._ops = NumpyOps(parameters, rules)
+        ops = GgmlOps if "ggml" in rules.values() else NumpyOps
+        self._ops = ops(parameters, rules)
         self._decodes = "decoder.cross_kv" in parameters.matrices
         self._encoded: FloatArray | None = None
         self._n_hypotheses = 0

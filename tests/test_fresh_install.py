@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from whisperq_edge.models.random_checkpoint import TINY, write_random_checkpoint
+
 from .fresh_environment import fresh_environment
 from .measured_program import run_measured
-from .random_checkpoint import TINY, write_random_checkpoint
 
 ROOT = Path(__file__).parents[1]
 OLDEST_ONNXRUNTIME = "1.22.0"  # the lower bound in pyproject.toml

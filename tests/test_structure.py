@@ -78,8 +78,9 @@ ALLOWED = {
         "edge/remote",
     },
 }
-# The one runtime that is the definition itself, computed; no other may need a checkpoint.
-USES_MODELS = {"run_reference.py"}
+# The one runtime that is the definition itself, computed, and what it computes for whisper.cpp; no
+# other may need a checkpoint.
+USES_MODELS = {"run_reference.py", "ggml_attention.py"}
 
 
 def shipped_files():

@@ -11,7 +11,7 @@ from pywhispercpp.model import Model
 
 from .stages import Duration, Stages
 
-MODEL_FILE = "model.bin"
+MODEL_FILE = "ggml-model.bin"
 SAMPLE_RATE = 16_000
 POSITIONS_PER_SECOND = 50
 WHOLE = 0  # whisper.cpp's word for a window of 30 s

@@ -37,10 +37,14 @@ class StreamBenchmark:
         results: Says on which core.
         output: Where it is saved.
         report: Told what is going on.
+        setups: What streams.
     """
 
-    def __init__(self, results: Results, output: Path, report: Report) -> None:
+    def __init__(
+        self, results: Results, output: Path, report: Report, setups: Sequence[Setup] = SETUPS
+    ) -> None:
         self.results, self.output, self.report = results, output, report
+        self._setups = setups
         self._random = random.Random(0)
         self._speech: dict[str, Speech] = {}
 
@@ -60,13 +64,14 @@ class StreamBenchmark:
         """Measure loaded engines: every sound by every setup, in random order."""
         with ExitStack() as stack:
             processes: dict[str, StreamProcess] = {}
-            for contender in {setup.contender.name: setup.contender for setup in SETUPS}.values():
+            contenders = {setup.contender.name: setup.contender for setup in self._setups}
+            for contender in contenders.values():
                 loaded = stack.enter_context(self._process(contender))
                 if self._load(loaded, model):
                     processes[contender.name] = loaded
             for number in range(WARM_UP, n_rounds):
                 for sound in self._sounds(model, number):
-                    for setup in self._random.sample(SETUPS, len(SETUPS)):
+                    for setup in self._random.sample(self._setups, len(self._setups)):
                         if process := processes.get(setup.contender.name):
                             self._play(process, setup, model, sound, number)
                 self.results.save(self.output)

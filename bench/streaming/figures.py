@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rows import Cell, Row
@@ -10,7 +10,7 @@ from rows import Cell, Row
 from whisperq_edge.edge.streaming.distribution import Latency
 from whisperq_edge.edge.streaming.metrics import StreamReport
 
-from .jobs import SETUPS
+from .jobs import SETUPS, Setup
 from .replay import measured
 from .results import WARM_UP, Played, Results
 from .sounds import Kind
@@ -111,10 +111,11 @@ class Words:
 
 
 class Figures:
-    """The figures of one run."""
+    """The figures of one run, a cell for each of its setups."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, setups: Sequence[Setup] = SETUPS) -> None:
         self._results = results
+        self._setups = setups
         self._reports: dict[tuple[str, str, str], dict[int, tuple[StreamReport, Played]]] = {}
         for played in results.played:
             if played.round == WARM_UP:
@@ -148,7 +149,7 @@ class Figures:
                         },
                         mismatches=0,
                     )
-                    for setup in SETUPS
+                    for setup in self._setups
                 },
             )
             for quantity in quantities

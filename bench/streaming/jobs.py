@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -33,11 +34,15 @@ class Setup:
         contender: The engine.
         policy: What decides that a word stays.
         window: Whether the encoder sees the buffer as short as it is ("auto") or padded to 30 s.
+        note: What else is told apart.
+        options: What its engine is told beside all that.
     """
 
     contender: Contender
     policy: Policy
     window: Window
+    note: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -47,7 +52,8 @@ class Setup:
     @property
     def how(self) -> str:
         """What is told apart beside the engine."""
-        return f"{self.policy}, {'short window' if self.window == 'auto' else '30 s window'}"
+        window = "short window" if self.window == "auto" else "30 s window"
+        return ", ".join(filter(None, (self.policy, window, self.note)))
 
 
 def ours(policy: Policy, window: Window) -> Setup:
@@ -90,4 +96,5 @@ def job(setup: Setup, model: str, speech: Speech, chunk_s: float) -> dict[str, o
         "activity": str(speech.activity),
         "utterances": [list(utterance) for utterance in speech.utterances],
         "silences": [list(silence) for silence in speech.silences],
+        **setup.options,
     }

@@ -92,30 +92,31 @@ def _joined(recordings: Sequence[Recording]) -> Sound:
     """Recordings in random order, with pauses of quiet noise."""
     rng = np.random.default_rng(0)
     said: list[ReferenceSegment] = []
-    pieces = [_hiss(rng, PAUSE_S)]
+    pieces = [hiss(rng, PAUSE_S)]
     for index in rng.permutation(len(recordings)):
         duration_s = sum(map(len, pieces)) / SAMPLE_RATE
         if duration_s > JOINED_S:
             break
         said += recordings[index].said(after_s=duration_s)
-        pieces += [load_audio(RECORDINGS / recordings[index].path), _hiss(rng, PAUSE_S)]
+        pieces += [load_audio(RECORDINGS / recordings[index].path), hiss(rng, PAUSE_S)]
     return _saved("joined", "joined", said, np.concatenate(pieces))
 
 
 def _talk(recordings: Sequence[Recording]) -> Sound:
     """The speech of recordings, so close together that the buffer has to be cut."""
     rng = np.random.default_rng(0)
-    pieces = [_hiss(rng, PAUSE_S)]
+    pieces = [hiss(rng, PAUSE_S)]
     for recording in recordings:
         if sum(map(len, pieces)) > TALK_S * SAMPLE_RATE:
             break
         bounds = (recording.speech_start, recording.speech_end)
         start, end = (round(bound * SAMPLE_RATE) for bound in bounds)
-        pieces += [load_audio(RECORDINGS / recording.path)[start:end], _hiss(rng, BREATH_S)]
-    return _saved("talk", "talk", (), np.concatenate([*pieces, _hiss(rng, PAUSE_S)]))
+        pieces += [load_audio(RECORDINGS / recording.path)[start:end], hiss(rng, BREATH_S)]
+    return _saved("talk", "talk", (), np.concatenate([*pieces, hiss(rng, PAUSE_S)]))
 
 
-def _hiss(rng: np.random.Generator, range_s: tuple[float, float]) -> FloatArray:
+def hiss(rng: np.random.Generator, range_s: tuple[float, float]) -> FloatArray:
+    """Quiet noise of a random length, in seconds."""
     n = round(rng.uniform(*range_s) * SAMPLE_RATE)
     return (HISS * rng.standard_normal(n)).astype(np.float32)
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rows import Row, Spread
 
 from .figures import LATENCIES, TEXT, WORK, Figures
-from .jobs import BUNDLED, PEER, SETUPS
+from .jobs import BUNDLED, SETUPS, Setup
 from .results import Results
 from .sounds import Kind
 
@@ -26,11 +26,18 @@ KINDS: dict[Kind | None, str] = {
 
 
 class StreamTables:
-    """Prints the figures of one run; plain text into a pipe."""
+    """Prints the figures of one run; plain text into a pipe.
 
-    def __init__(self, results: Results) -> None:
+    Args:
+        results: Of the run.
+        setups: What streamed; ratios are over the first.
+    """
+
+    def __init__(self, results: Results, setups: Sequence[Setup] = SETUPS) -> None:
         self._results = results
-        self._figures = Figures(results)
+        self._setups = setups
+        self._peer = setups[0].name
+        self._figures = Figures(results, setups)
         self._console = Console(highlight=False, markup=False)
         if not self._console.is_terminal:
             self._console.width = PIPE_WIDTH
@@ -59,7 +66,7 @@ class StreamTables:
             say(f"{engine}: {', '.join(f'{name} {value}' for name, value in versions.items())}")
         how = f"1 thread on core {results.core}, CPU time, {results.when}"
         say(f"{how}; chunks of {results.chunk_s:g} s")
-        say(f"x: over {PEER.name} in the same round, median [lowest-highest]; below 1 is less")
+        say(f"x: over {self._peer} in the same round, median [lowest-highest]; below 1 is less")
         say(f"finding speech takes {1000 * results.vad_cpu_per_s:.1f} ms per s, counted for none")
 
     def _show_words(self, model: str) -> None:
@@ -67,7 +74,7 @@ class StreamTables:
         table = self._table(f"{model}: words wrong of those said, CPU s per s of sound")
         for heading in (*KINDS.values(), "read again from 30 s", "drawn"):
             table.add_column(heading, justify="right")
-        for setup in SETUPS:
+        for setup in self._setups:
             whole = self._figures.words(model, setup.name, None)
             if whole is None:
                 continue
@@ -92,11 +99,11 @@ class StreamTables:
         title = f"{model}: {sound}, {duration_s:.0f} s"
         quantities = (*LATENCIES, *TEXT, *WORK) if model == BUNDLED else WORK
         table = self._table(title if model == BUNDLED else f"{title}, scripted words")
-        for setup in SETUPS:
+        for setup in self._setups:
             table.add_column(f"{setup.contender.name}\n{setup.how}", justify="right")
         for row in self._figures.rows(model, sound, quantities):
             unit = f", {row.unit}" if row.unit else ""
-            table.add_row(f"{row.name}{unit}", *_cells(row))
+            table.add_row(f"{row.name}{unit}", *self._cells(row))
         self._console.print(table)
 
     def _table(self, title: str) -> Table:
@@ -104,24 +111,23 @@ class StreamTables:
         table.add_column(title)
         return table
 
+    def _cells(self, row: Row) -> Sequence[str]:
+        return [_text(row, setup.name, self._peer) for setup in self._setups]
 
-def _cells(row: Row) -> Sequence[str]:
-    return [_text(row, setup.name) for setup in SETUPS]
 
-
-def _text(row: Row, setup: str) -> str:
+def _text(row: Row, setup: str, peer: str) -> str:
     value = row.cells[setup].value
     if value is None:
         return "-"
-    if setup == PEER.name:
+    if setup == peer:
         same = value.low == value.high
         return _number(value.median) + (
             "" if same else f" [{_number(value.low)}-{_number(value.high)}]"
         )
-    theirs = row.cells[PEER.name].value
+    theirs = row.cells[peer].value
     if theirs is None or theirs.low <= 0 or row.unit == "%":  # a word more is chance, not a ratio
         return _number(value.median)
-    return f"{_number(value.median)}  {_ratio(row.ratio(setup, PEER.name))}"
+    return f"{_number(value.median)}  {_ratio(row.ratio(setup, peer))}"
 
 
 def _ratio(ratio: Spread | None) -> str:

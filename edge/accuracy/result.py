@@ -52,6 +52,8 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         duration_s: Of the sound.
         compute_s: Wall-clock time of the transcription, the model being loaded.
         cpu_s: Processor time of it.
+        stand_in: Whether it was computed by what only shows the texts of a target, and not by the
+            target's own library: its times are nobody's.
     """
 
     key: str
@@ -63,3 +65,4 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compute_s: float
     cpu_s: float
     words: tuple[TimedWord, ...] = ()
+    stand_in: bool = False

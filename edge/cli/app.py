@@ -15,6 +15,7 @@ from .board import board
 from .compare import compare
 from .devices import devices
 from .doctor import doctor
+from .evaluate import evaluate
 from .export import export
 from .failures import INTERRUPTED, explain
 from .listen import listen
@@ -23,9 +24,11 @@ from .profile import profile
 from .recommend import recommend
 from .report import report
 from .screen import Screen
+from .sensitivity import sensitivity
 from .settings import settings
 from .settings_file import read_settings
 from .stream import stream
+from .study import study
 from .targets import targets
 from .transcribe import transcribe
 from .verify import verify
@@ -74,6 +77,12 @@ for command, example in (
     (stream, "whisperq-edge stream interview.flac --policy local-agreement --json"),
     (adopt, "whisperq-edge adopt whisper-tiny-ONNX --variant int8 --model openai/whisper-tiny"),
     (verify, "whisperq-edge verify exports/tiny-onnx-int8"),
+    (
+        evaluate,
+        "whisperq-edge evaluate demo-onnx-int8 demo-onnx-int4 --data LibriSpeech/test-clean",
+    ),
+    (sensitivity, "whisperq-edge sensitivity tiny --wer-increase 0.01 --output mix.toml"),
+    (study, "whisperq-edge study --config studies/bundled.toml"),
     (recommend, "whisperq-edge recommend --max-memory 300M --real-time 0.5 --save"),
     (compare, "whisperq-edge compare before.json after.json"),
     (report, "whisperq-edge report profile.json --html profile.html"),

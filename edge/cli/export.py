@@ -15,7 +15,7 @@ from .export_index import data_folder, record_finished
 from .gate_report import print_gate
 from .option_values import window_lengths
 from .parity_report import print_parity, size_text
-from .precision import make_recipe, pick_precision, recipe_name
+from .recipe_input import calibration_speech, wanted_precisions
 from .screen import Screen
 
 if TYPE_CHECKING:
@@ -68,6 +68,19 @@ def export(
     quant_encoder: Annotated[str | None, typer.Option(help=PART_HELP.format("encoder"))] = None,
     quant_decoder: Annotated[str | None, typer.Option(help=PART_HELP.format("decoder"))] = None,
     quant_head: Annotated[str | None, typer.Option(help=PART_HELP.format("head"))] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="Precisions of single layers from a file that `sensitivity` wrote."),
+    ] = None,
+    rounding: Annotated[
+        str | None,
+        typer.Option(
+            help="How int4 is rounded: nearest (the default), or gptq, which listens to recordings."
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="Speech that gptq listens to, instead of the bundled.")
+    ] = None,
     layout: Annotated[
         str, typer.Option(help="Whose files to write: a layout of the target.")
     ] = "native",
@@ -103,24 +116,27 @@ def export(
         "fp16": fp16,
         "fp32": fp32,
     }
-    chosen = pick_precision(precision, flags)
-    recipe = make_recipe(chosen, quant_block, quant_encoder, quant_decoder, quant_head)
-    if no_verify and (allow_loss or recipe is None):
+    parts = {"block": quant_block, "encoder": quant_encoder}
+    parts |= {"decoder": quant_decoder, "head": quant_head}
+    screen: Screen = ctx.obj
+    asked = wanted_precisions(recipe, precision, flags, parts, rounding)
+    if no_verify and (allow_loss or asked.recipe is None):
         other = "--allow-loss" if allow_loss else "--precision auto"
         raise ConfigError(f"{other} needs what --no-verify leaves out; give one of them")
     wish = Wish(
         model,
         revision,
         offline,
-        recipe,
-        recipe_name(recipe) if recipe else chosen,
+        asked.recipe,
+        asked.name,
         "portable" if portable else layout,
         window_lengths(windows),
         tuple(name.strip().upper() for name in soc.split(",")) if soc else (),
         verify=not no_verify,
         allow_loss=allow_loss,
+        rounding=asked.rounding,
+        calibration=calibration_speech(calibration, asked.rounding),
     )
-    screen: Screen = ctx.obj
     if model == BUNDLED:
         screen.note("exporting the bundled demo model (English commands; --model picks another)")
     artifacts = data_folder() / "artifacts"
@@ -132,6 +148,7 @@ def export(
     with screen.progress() as progress:
         checkpoint = wish.checkpoint(progress)
         screen.detail(f"{checkpoint.name}: {checkpoint.dimensions}, licence {checkpoint.licence}")
+        asked.warn(screen, checkpoint, wish.calibration)
         folder = output or artifacts / folder_name(checkpoint.name, target, wish)
         artifact = Job(target, wish, folder).run(progress, checkpoint)
     seconds = time.perf_counter() - began

@@ -18,6 +18,11 @@ def print_gate(screen: Screen, manifest: Manifest) -> None:
     """Print what was measured at the export, and the verdict if it was not to pass."""
     if manifest.choice is not None:
         print_choice(screen, manifest.choice)
+    if manifest.calibration is not None:
+        made = manifest.calibration
+        typer.echo(
+            f"int4 rounded by what {made.n_recordings} recordings multiply ({made.rounding})"
+        )
     if manifest.parity is not None and manifest.parity.loss is not None:
         typer.echo(loss_text(manifest.parity.loss))
     if manifest.speed is not None:

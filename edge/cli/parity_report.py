@@ -29,9 +29,14 @@ def print_parity(screen: Screen, manifest: Manifest, parity: Parity | None) -> N
         )
         return
     from ..artifact import PLAIN_DECODER
+    from ..parity import TOGETHER
 
     # A graph that does the work of a part on some machines only: its part, and the user's words.
-    alternatives = {PLAIN_DECODER: ("decoder", "decoder, old CPUs")}
+    alternatives = {
+        PLAIN_DECODER: ("decoder", "decoder, old CPUs"),
+        TOGETHER: ("decoder", TOGETHER),
+    }
+    unseen = "together, below" if TOGETHER in parity.parts else "with the decoder"
     rows = []
     for part in dict.fromkeys([*weights, *parity.parts]):
         stored_as, name = alternatives.get(part, (part, part))
@@ -39,7 +44,7 @@ def print_parity(screen: Screen, manifest: Manifest, parity: Parity | None) -> N
         numbers = (
             (f"{found.cosine:.6f}", f"{found.relative_error:.2e}", f"{found.max_error:.2e}")
             if found
-            else ("with the decoder", "", "")
+            else (unseen, "", "")
         )
         rows.append((name, weights[stored_as], *numbers))
     screen.table(("part", "weights", "cosine", "relative error", "max error"), rows)

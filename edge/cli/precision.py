@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast, get_args
 
 from ..errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from ...models.quantize import Recipe
-    from ..types import Precision, PrecisionName
+    from ..types import Precision, PrecisionName, Rounding
 
 
 AUTO = "auto"
@@ -75,20 +76,28 @@ def parse_precision(text: str) -> Precision:
         ConfigError: It is not of that form.
         UnsupportedPrecisionError: There is no such combination.
     """
-    from ...models.quantize import INT4_BLOCK, checked
-    from ..types import Precision, PrecisionName
+    from ...models.precision_text import parse_precision
 
-    name, colon, block = text.partition(":")
-    if name not in get_args(PrecisionName):
-        raise UnknownNameError("precision", name, get_args(PrecisionName))
-    if colon and not block.isdecimal():
-        raise ConfigError(f"'{text}' is not PRECISION[:BLOCK], such as int8 or int4:32")
-    size = int(block) if block else INT4_BLOCK if name == "int4" else None
-    return checked(Precision(cast(PrecisionName, name), size))
+    return parse_precision(text)
+
+
+def pick_rounding(name: str) -> Rounding:
+    """How int4 is rounded.
+
+    Raises:
+        UnknownNameError: There is no such way.
+    """
+    from ..types import Rounding
+
+    if name not in get_args(Rounding):
+        raise UnknownNameError("rounding", name, get_args(Rounding))
+    return cast("Rounding", name)
 
 
 def recipe_name(recipe: Recipe) -> str:
     """A name for a folder: ``int8``, or the parts where they differ from any plain recipe."""
+    if recipe.rounding != "nearest":
+        return f"{recipe_name(replace(recipe, rounding='nearest'))}-{recipe.rounding}"
     from ...models.quantize import Recipe
     from ..types import PrecisionName
 

@@ -18,7 +18,10 @@ def targets(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the targets of `export`, their layouts, precisions and windows."""
+    """List the targets of `export`, their layouts, precisions and windows.
+
+    Below them, what `--int8` and its siblings write where that has another name.
+    """
     from ...exporters import TARGETS
 
     if as_json:
@@ -33,6 +36,22 @@ def targets(
             for name, target in TARGETS.items()
             for layout, offer in target.layouts.items()
         ],
+    )
+    for name, target in TARGETS.items():
+        for layout, offer in target.layouts.items():
+            if own := _own_names(offer):
+                typer.echo(f"{name} ({layout}): {own}")
+
+
+def _own_names(offer: Layout) -> str:
+    """``--int8 writes q8_0, --int4 writes q4_0``; empty where formats are called as they are."""
+    from ...exporters.targets import GENERAL
+
+    stored = {name: offer.written_for(name) for name in GENERAL}
+    return ", ".join(
+        f"--{name} writes {own}"
+        for name, own in stored.items()
+        if own is not None and own.partition(":")[0] != name
     )
 
 
@@ -68,6 +87,8 @@ def pip_command(target: Target) -> str:
 
 
 def _record(name: str, target: Target) -> dict[str, object]:
+    from ...exporters.targets import GENERAL
+
     return {
         "name": name,
         "installed": find_spec(target.module) is not None,
@@ -76,6 +97,7 @@ def _record(name: str, target: Target) -> dict[str, object]:
             layout: {
                 "purpose": offer.purpose,
                 "precisions": offer.precisions,
+                "means": {name: offer.written_for(name) for name in GENERAL},
                 "windows": offer.windows,
             }
             for layout, offer in target.layouts.items()

@@ -60,6 +60,11 @@ _WHEELS: dict[str, dict[str, tuple[Wheel, ...]]] = {
         "Linux x86_64": (Wheel((2, 35)),),
         "Linux aarch64": (Wheel((2, 34)),),
     },
+    "pywhispercpp": {
+        "Linux x86_64": (Wheel((2, 27)),),
+        "Linux aarch64": (Wheel((2, 27)),),
+        "macOS arm64": (Wheel((11, 0)),),
+    },
 }
 
 # Where the machine itself is what no wheel fits. Without ONNX Runtime, nothing here runs.
@@ -69,6 +74,7 @@ _INSTEAD = {
     "ai-edge-litert": "use --target onnx",
     "coremltools": "export on a Mac or on x86-64; only Macs run it fast",
     "onnxruntime-qnn": "export on Linux; it is for Qualcomm's processors",
+    "pywhispercpp": "use --target onnx; whisper.cpp itself can be built there",
 }
 
 

@@ -10,15 +10,19 @@ import msgspec
 
 from ...exporters import ExportRequest, check_offer, exporter_for
 from ...exporters.targets import granted
+from ...models.gptq import CalibratedRounding
+from ...models.matrix_names import matrix_names
 from ...models.parameters import prepare
 from ...models.quantize import Recipe
 from ..artifact import Artifact, staging_folder, write_manifest
 from ..decoding.tokens import Tokenizer
+from ..errors import ConfigError, UnknownNameError
 from ..parity import Parity, PrecisionChoice, Tolerance, WeightRounding
 from ..types import AudioContexts, Progress, no_progress
+from .calibration import calibrated_rounding
 from .gate import check, tolerance_for, verdict
 from .listening import Heard, Listener
-from .recordings import bundled_recordings
+from .recordings import judging_recordings
 from .speed import measure_speed
 from .teacher import n_recordings
 from .verify import verify as compare
@@ -35,6 +39,7 @@ def export(
     allow_loss: bool = False,
     tolerance: Tolerance | None = None,
     choice: PrecisionChoice | None = None,
+    rounder: CalibratedRounding | None = None,
     progress: Progress = no_progress,
 ) -> Artifact:
     """Export a checkpoint and refuse the artifact if it is not what it should be.
@@ -47,7 +52,10 @@ def export(
         allow_loss: Keep an artifact that the gate refuses, with the verdict in its manifest.
         tolerance: What the gate holds it to; None for that of its precisions.
         choice: How the precisions were chosen, for the manifest.
-        progress: Told the stages "quantize", "write", "judge the checkpoint", "verify", "time".
+        rounder: Of the checkpoint, where the recipe asks for more than the nearest integers; None
+            to make it of the bundled recordings.
+        progress: Told the stages "quantize", "write", "judge the checkpoint", "verify", "time", and
+            "listen to recordings" where the rounder is made.
 
     Raises:
         ParityError: It differs from the reference too much; nothing is left behind.
@@ -58,7 +66,12 @@ def export(
     request = replace(request, recipe=granted(target, request.layout, request.recipe))
     exporter = exporter_for(target)
     exporter.check(request)
-    rounding = RoundingMeter()
+    check_layers(request)
+    if request.recipe.rounding == "nearest":
+        rounder = None
+    elif rounder is None:
+        rounder = calibrated_rounding(request.checkpoint, progress=progress)
+    rounding = RoundingMeter(rounder)
     with staging_folder(output) as folder:
         began = time.perf_counter()
         artifact = write(
@@ -68,6 +81,7 @@ def export(
             tolerance or tolerance_for(request.recipe),
             progress=progress,
             observe=rounding.add if verify else None,
+            rounder=rounder,
         )
         seconds = time.perf_counter() - began
         manifest = msgspec.structs.replace(artifact.manifest, choice=choice)
@@ -85,6 +99,21 @@ def export(
     return Artifact(output, manifest)
 
 
+def check_layers(request: ExportRequest) -> None:
+    """Refuse a recipe that names what the checkpoint has not, or rounds what it does not hold.
+
+    Raises:
+        UnknownNameError: It names another matrix.
+        ConfigError: It asks for a rounding of int4 and has none.
+    """
+    recipe, names = request.recipe, matrix_names(request.checkpoint.dimensions)
+    for name in recipe.layers:
+        if name not in names:
+            raise UnknownNameError("matrix", name, names)
+    if recipe.rounding != "nearest" and not recipe.has_int4:
+        raise ConfigError(f"rounding by {recipe.rounding} is for int4, which this recipe has not")
+
+
 def _parity(
     request: ExportRequest, artifact: Artifact, weights: WeightRounding, progress: Progress
 ) -> Parity:
@@ -100,6 +129,6 @@ def listen(request: ExportRequest, contexts: AudioContexts, progress: Progress) 
     tokenizer = Tokenizer(checkpoint.tokenizer, checkpoint.generation)
     listener = Listener(checkpoint.dimensions, checkpoint.generation, tokenizer)
     exact = prepare(checkpoint, Recipe.of("fp32"))
-    recordings = list(bundled_recordings(n_recordings(exact)))
+    recordings = list(judging_recordings(n_recordings(exact), request.recipe.rounding))
     # The exact weights are gone before the others are read.
     return listener.listen(exact, recordings, contexts, progress)

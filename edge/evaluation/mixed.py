@@ -10,7 +10,8 @@ import msgspec
 
 from ...exporters import ExportRequest
 from ...models.checkpoint import Checkpoint
-from ...models.parameters import Parameters, prepare
+from ...models.gptq import CalibratedRounding
+from ...models.parameters import Parameters, Rounder, prepare, to_nearest
 from ...models.quantize import Recipe
 from ...runtimes.run_reference import ReferenceSession
 from ..artifact import Artifact
@@ -21,7 +22,8 @@ from ..parity import CurvePoint, Parity, PrecisionChoice
 from ..transcription.word_errors import word_error_rate
 from ..types import AudioContexts, Progress, no_progress
 from .blas import one_blas_thread
-from .export import export, listen
+from .calibration import calibrated_rounding
+from .export import check_layers, export, listen
 from .gate import MIXED_TOLERANCE, findings
 from .listening import Heard
 from .loss import LossMeter
@@ -38,6 +40,7 @@ def export_mixed(
     output: Path,
     *,
     allow_loss: bool = False,
+    rounder: CalibratedRounding | None = None,
     progress: Progress = no_progress,
 ) -> Artifact:
     """Export with each matrix as coarse as the words allow.
@@ -49,9 +52,10 @@ def export_mixed(
 
     Args:
         target: A name in ``exporters.TARGETS``.
-        request: The checkpoint and layout; its recipe is replaced.
+        request: The checkpoint and layout; of its recipe only the rounding is kept.
         output: Folder of the artifact.
         allow_loss: Keep the first artifact, whatever the gate says.
+        rounder: See ``export``.
         progress: Told the stages of ``export`` and, before, "rank the layers" and "mix".
 
     Raises:
@@ -60,20 +64,27 @@ def export_mixed(
     """
     ladder = Ladder.for_target(target, request.layout)
     checkpoint = request.checkpoint
+    rounding = request.recipe.rounding
+    check_layers(replace(request, recipe=replace(ladder.lowest, rounding=rounding)))
+    if rounding == "nearest":
+        rounder = None
+    elif rounder is None:
+        rounder = calibrated_rounding(checkpoint, progress=progress)
     contexts = AudioContexts(checkpoint.dimensions.n_audio_ctx, request.windows)
     heard = listen(request, contexts, progress)
     exact = prepare(checkpoint, Recipe.of("fp32"))
-    coarse = prepare(checkpoint, ladder.lowest)
+    coarse = prepare(checkpoint, ladder.lowest, rounder=rounder or to_nearest)
     losses = divergences(exact, coarse, checkpoint.dimensions, heard, progress)
     del exact, coarse
     names = list(losses)
-    judge = Judge(checkpoint, heard)
+    judge = Judge(checkpoint, heard, rounder or to_nearest)
     n_steps = len(ladder.raises(names))
     points = smallest_passing(n_steps, lambda n: judge.point(ladder.recipe(names, n), n), progress)
     n = min((n for n, point in points.items() if point.passed), default=n_steps)
     for _ in range(RETRIES):
         choice = PrecisionChoice(losses, tuple(points[n] for n in sorted(points)), n)
-        mixed = replace(request, recipe=ladder.recipe(names, n))
+        recipe = replace(ladder.recipe(names, n), rounding=rounding)
+        mixed = replace(request, recipe=recipe)
         try:
             return export(
                 target,
@@ -82,6 +93,7 @@ def export_mixed(
                 allow_loss=allow_loss,
                 tolerance=MIXED_TOLERANCE,
                 choice=choice,
+                rounder=rounder,
                 progress=progress,
             )
         except ParityError as error:
@@ -130,15 +142,17 @@ class Judge:
     Attributes:
         checkpoint: What they are made of.
         heard: What it makes of the recordings.
+        rounder: See ``prepare``.
     """
 
     checkpoint: Checkpoint
     heard: Sequence[Heard]
+    rounder: Rounder = to_nearest
 
     @one_blas_thread()
     def point(self, recipe: Recipe, n_raises: int) -> CurvePoint:
         """Measure one mixture."""
-        parameters = prepare(self.checkpoint, recipe)
+        parameters = prepare(self.checkpoint, recipe, rounder=self.rounder)
         parity = self._parity(parameters)
         assert parity.loss is not None
         return CurvePoint(

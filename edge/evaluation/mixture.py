@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from ...exporters.targets import read, target_named
 from ...models.parameters import Parameters
-from ...models.quantize import INT4_BLOCK, QuantizedTensor, Recipe, checked, part_of
+from ...models.quantize import INT4_BLOCK, Recipe, checked, part_of
 from ..errors import UnknownNameError, UnsupportedPrecisionError
 from ..types import Precision
 
 # What each rung is preferred to be, as the table of targets writes it.
 RUNGS = (
     (f"int4:{INT4_BLOCK}", "int4:64", "int4:128"),
+    ("lut6",),
     ("int8", "int8:32", "int8:64", "int8:128"),
     ("fp16", "fp32"),
 )
@@ -59,6 +60,11 @@ class Ladder:
         layouts = target_named(target).layouts
         if layout not in layouts:
             raise UnknownNameError("layout", layout, layouts)
+        if layouts[layout].is_uniform:
+            raise UnsupportedPrecisionError(
+                f"nothing to choose between: {target} ({layout}) stores all matrices alike; "
+                "give one precision"
+            )
         return cls.of(layouts[layout].precisions)
 
     @property
@@ -91,11 +97,5 @@ class Ladder:
 
 def n_bytes(parameters: Parameters) -> int:
     """Of all weights as a file holds them: two values of int4 in a byte."""
-    total = sum(vector.nbytes for vector in parameters.vectors.values())
-    for matrix in parameters.matrices.values():
-        if isinstance(matrix, QuantizedTensor):
-            shared = 2 if matrix.precision.name == "int4" else 1
-            total += matrix.values.size // shared + matrix.scales.nbytes
-        else:
-            total += matrix.nbytes
-    return total
+    vectors, matrices = parameters.vectors.values(), parameters.matrices.values()
+    return sum(vector.nbytes for vector in vectors) + sum(matrix.nbytes for matrix in matrices)

@@ -10,17 +10,20 @@ from pathlib import Path
 
 from ... import __version__
 from ...exporters import TARGETS, ExportRequest
-from ...exporters.targets import Target, granted, written
+from ...exporters.targets import Layout, Target, granted, read, written
 from ...models.checkpoint import Checkpoint, load_checkpoint
 from ...models.quantize import Recipe
 from ..artifact import Artifact, Manifest
 from ..errors import ArtifactError
-from ..types import Precision, PrecisionName, Progress
+from ..parity import Calibration
+from ..types import Precision, PrecisionName, Progress, Rounding
+from .calibration import bundled_calibration, calibrated_rounding, digest_of
 from .export import export
 from .mixed import export_mixed
+from .recordings import LabelledRecording
 
 FINER: Mapping[PrecisionName, tuple[PrecisionName, ...]] = {
-    "int4": ("int4", "int8", "fp16", "fp32"),
+    "int4": ("int4", "int5", "int8", "fp16", "fp32"),
     "int5": ("int8", "fp16", "fp32"),
     "int8": ("int8", "fp16", "fp32"),
     "fp16": ("fp16", "fp32"),
@@ -37,6 +40,8 @@ class Wish:
         revision: Likewise.
         offline: Likewise.
         recipe: The precisions; None to choose them by measurement.
+        rounding: Of the recipe that measurement chooses.
+        calibration: Recordings for a rounding that listens; empty for the bundled ones.
         precision: A name for them.
         layout: A layout's name; a target without it takes its first.
         windows: Fixed lengths in positions, for targets that need them.
@@ -55,6 +60,13 @@ class Wish:
     socs: tuple[str, ...]
     verify: bool
     allow_loss: bool
+    rounding: Rounding = "nearest"
+    calibration: tuple[LabelledRecording, ...] = ()
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether recordings have a say in the integers."""
+        return (self.recipe.rounding if self.recipe else self.rounding) != "nearest"
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
         """Load the model.
@@ -96,16 +108,27 @@ class Job:
         wish = self.wish
         request = ExportRequest(
             checkpoint or wish.checkpoint(progress),
-            wish.recipe or Recipe.of("int8"),
+            wish.recipe or replace(Recipe.of("int8"), rounding=wish.rounding),
             wish.layout,
             wish.windows,
             socs=wish.socs,
         )
         target, output, allow_loss = self.target, self.output, wish.allow_loss
+        rounder = None
+        if wish.calibration and request.recipe.rounding != "nearest":
+            rounder = calibrated_rounding(request.checkpoint, wish.calibration, progress)
         if wish.recipe is None:
-            return export_mixed(target, request, output, allow_loss=allow_loss, progress=progress)
+            return export_mixed(
+                target, request, output, allow_loss=allow_loss, rounder=rounder, progress=progress
+            )
         return export(
-            target, request, output, verify=wish.verify, allow_loss=allow_loss, progress=progress
+            target,
+            request,
+            output,
+            verify=wish.verify,
+            allow_loss=allow_loss,
+            rounder=rounder,
+            progress=progress,
         )
 
     def done(self, checkpoint: Checkpoint) -> Artifact | None:
@@ -130,10 +153,19 @@ class Job:
                 and manifest.quantization
                 == granted(self.target, wish.layout, wish.recipe).quantization
             )
+            and self._is_calibrated(manifest.calibration)
             and (not fixed or fixed == (wish.windows or (checkpoint.dimensions.n_audio_ctx,)))
             and (manifest.verdict is not None or not wish.verify)
             and (manifest.refusal is None or wish.allow_loss)
         )
+
+    def _is_calibrated(self, found: Calibration | None) -> bool:
+        wish = self.wish
+        wanted = wish.recipe.rounding if wish.recipe else wish.rounding
+        if found is None or wanted == "nearest":
+            return found is None and wanted == "nearest"
+        given = digest_of(wish.calibration) if wish.calibration else bundled_calibration()
+        return (found.rounding, found.digest) == (wanted, given)
 
 
 def installed_targets() -> list[str]:
@@ -176,26 +208,45 @@ def fit(wish: Wish, name: str, target: Target) -> tuple[Wish, tuple[str, ...]]:
     offer = target.layouts[layout]
     windows = wish.windows if offer.windows == "choice" else ()
     recipe = wish.recipe
-    if recipe is not None and not offer.means:
-        for precision in dict.fromkeys(recipe.quantization.values()):
-            instead = _finer(precision, offer.precisions)
-            if instead not in (None, precision):
-                notes.append(f"{name} ({layout}) has no {precision}; taking {instead}")
-        encoder, decoder, head = (
-            _finer(part, offer.precisions) or part
-            for part in (recipe.encoder, recipe.decoder, recipe.head)
-        )
-        recipe = Recipe(encoder, decoder, head)
-    return replace(wish, recipe=recipe, layout=layout, windows=windows), tuple(notes)
+    precision = wish.precision
+    if recipe is not None:
+        meant = offer.granted(recipe)
+        taken = {stored: _finer(stored, offer) or stored for stored in meant.quantization.values()}
+        changed = {stored: other for stored, other in taken.items() if stored != other}
+        notes += [f"{name} ({layout}) has no {a}; taking {b}" for a, b in changed.items()]
+        if changed:
+            recipe = replace(
+                meant,
+                encoder=taken[meant.encoder],
+                decoder=taken[meant.decoder],
+                head=taken[meant.head],
+                layers={matrix: taken[stored] for matrix, stored in meant.layers.items()},
+            )
+            # The head is not told: it may be finer, as it is in int4.
+            precision = "-".join(dict.fromkeys((recipe.encoder.name, recipe.decoder.name)))
+    fitted = replace(wish, recipe=recipe, precision=precision, layout=layout, windows=windows)
+    if fitted.is_calibrated and not _rounds_int4(fitted, offer):
+        notes.append(f"{name} ({layout}) has no int4; rounding to the nearest")
+        plain = recipe and replace(recipe, rounding="nearest")
+        precision = precision.removesuffix("-gptq")
+        fitted = replace(fitted, recipe=plain, precision=precision, rounding="nearest")
+    return fitted, tuple(notes)
 
 
-def _finer(precision: Precision, offered: Sequence[str]) -> Precision | None:
+def _rounds_int4(wish: Wish, offer: Layout) -> bool:
+    """Whether there is int4 in what a layout makes of a wish."""
+    if wish.recipe is not None:
+        return wish.recipe.has_int4 and not offer.means.get("int4")
+    return any(text.startswith("int4:") for text in offer.precisions)
+
+
+def _finer(precision: Precision, offer: Layout) -> Precision | None:
     """The same precision if it is offered, or the next that is as fine; None if there is none."""
-    if written(precision) in offered:
+    if written(precision) in offer.precisions:
         return precision
     for name in FINER.get(precision.name, ()):
-        for one in offered:
-            kind, _, block = one.partition(":")
-            if kind == name:
-                return Precision(name, int(block) if block else None)
+        own = offer.means.get(name, name)
+        for one in offer.precisions:
+            if one.partition(":")[0] == own:
+                return read(one)
     return None

@@ -40,20 +40,40 @@ def divergences(
         heard: What the checkpoint makes of recordings; some of them are used.
         progress: Told the stage "rank the layers".
     """
-    n = int(np.clip(PARAMETERS_TIMES_RECORDINGS / exact.size, MIN_RECORDINGS, MAX_RECORDINGS))
-    some = [heard[i * len(heard) // n] for i in range(min(n, len(heard)))]
-    windows = [_encoded(exact, dimensions, said) for said in some]
+    probe = Probe(exact, dimensions, heard)
     found: dict[str, float] = {}
     for done, name in enumerate(coarse.matrices):
         progress("rank the layers", done / len(coarse.matrices))
-        changed, meter = _with(exact, coarse, name), LossMeter()
-        for said, window in zip(some, windows, strict=True):
-            if part_of(name) == "encoder":
-                window = _encoded(changed, dimensions, said)
-            meter.add(_logits(changed, dimensions, said, window), said.logits)
-        found[name] = meter.result().divergence
+        found[name] = probe.divergence(coarse, name)
     progress("rank the layers", 1.0)
     return dict(sorted(found.items(), key=lambda entry: -entry[1]))
+
+
+class Probe:
+    """Measures what a checkpoint loses by one matrix.
+
+    Args:
+        exact: The checkpoint in fp32.
+        dimensions: The model's shape.
+        heard: What it makes of recordings; as many are used as the model's size allows.
+    """
+
+    def __init__(
+        self, exact: Parameters, dimensions: ModelDimensions, heard: Sequence[Heard]
+    ) -> None:
+        n = int(np.clip(PARAMETERS_TIMES_RECORDINGS / exact.size, MIN_RECORDINGS, MAX_RECORDINGS))
+        self._heard = [heard[i * len(heard) // n] for i in range(min(n, len(heard)))]
+        self._exact, self._dimensions = exact, dimensions
+        self._windows = [_encoded(exact, dimensions, said) for said in self._heard]
+
+    def divergence(self, coarse: Parameters, name: str) -> float:
+        """From the checkpoint, in nats, where only the matrix ``name`` is as in ``coarse``."""
+        changed, meter = _with(self._exact, coarse, name), LossMeter()
+        for said, window in zip(self._heard, self._windows, strict=True):
+            if part_of(name) == "encoder":
+                window = _encoded(changed, self._dimensions, said)
+            meter.add(_logits(changed, self._dimensions, said, window), said.logits)
+        return meter.result().divergence
 
 
 def _with(exact: Parameters, coarse: Parameters, name: str) -> Parameters:

@@ -14,14 +14,14 @@ from ...runtimes.run_reference import ReferenceSession
 from ..artifact import TOKENIZER, Artifact
 from ..decoding.decoder import Decoder
 from ..decoding.tokens import Tokenizer
-from ..parity import Parity, PartParity
+from ..parity import TOGETHER, Parity, PartParity
 from ..transcription.word_errors import word_error_rate
 from ..types import FloatArray, Progress, Session, no_progress
 from .blas import one_blas_thread
 from .listening import Heard
 from .loss import LossMeter
 from .originals import count_words, original_parameters
-from .recordings import LabelledRecording, bundled_recordings
+from .recordings import LabelledRecording, judging_recordings
 from .teacher import OPTIONS, features, forced_logits, n_recordings
 
 COMPARED_TOKENS = 6  # of a recording beside the reference
@@ -35,7 +35,9 @@ def verify(
     """Compare an artifact with the reference that holds the same integers.
 
     Encoder and decoder are judged apart: the reference decoder goes on from the artifact's own
-    encoded window. Every decoder graph is judged, not only the one that this machine would use.
+    encoded window. Where a library does not show that, both are judged together, by the logits, and
+    the reference encodes for itself. Every decoder graph is judged, not only the one that this
+    machine would use.
 
     Args:
         artifact: A complete one; its manifest may lack the parity.
@@ -57,7 +59,7 @@ def verify(
         return count_words(artifact, progress)
     parameters = original_parameters(artifact)
     tokenizer = Tokenizer.read(artifact.folder / TOKENIZER, manifest.generation)
-    recordings = list(bundled_recordings(n_recordings(parameters)))
+    recordings = list(judging_recordings(n_recordings(parameters), manifest.rounding))
     given: Sequence[Heard | None] = heard or [None] * len(recordings)
     decoders = manifest.decoders
     if not decoders:
@@ -66,7 +68,7 @@ def verify(
     for i, name in enumerate(decoders):
         trial = trials[name] = _Trial()
         with open_session(artifact, threads=1, decoder=name) as session:
-            rules = session.facts.activations
+            rules, shown = session.facts.activations, session.facts.shows_window
             reference = ReferenceSession(
                 parameters, manifest.dimensions, manifest.generation, rules
             )
@@ -80,10 +82,12 @@ def verify(
                     trial.read(session, said)
     progress("verify", 1.0)
     truths = [recording.text for recording in recordings]
-    parts = {"encoder": trials[decoders[0]].encoder.result()}
+    parts = {name if shown else TOGETHER: trial.decoder.result() for name, trial in trials.items()}
+    if shown:
+        parts = {"encoder": trials[decoders[0]].encoder.result(), **parts}
     before = manifest.parity
     parity = Parity(
-        parts={**parts, **{name: trial.decoder.result() for name, trial in trials.items()}},
+        parts=parts,
         token_agreement=min(trial.token_agreement() for trial in trials.values()),
         wer=max(word_error_rate(truths, trial.texts) for trial in trials.values()),
         wer_reference=before.wer_reference if before else None,
@@ -143,7 +147,7 @@ class _Trial:
 
     Attributes:
         encoder: The encoder graph's differences.
-        decoder: The decoder graph's.
+        decoder: The decoder graph's, or both graphs' where the window is not shown.
         loss: Of both together, from the unquantized checkpoint.
         texts: What was recognized.
     """
@@ -176,14 +180,17 @@ class _Trial:
             encoder: Whether to compare the window too; it is the same with every decoder.
         """
         session = writer.session
-        window = session.window()
-        if encoder:
+        window = session.window() if session.facts.shows_window else None
+        if encoder and window is not None:
             self.encoder.add(window, *_windows(reference, written.mel, window))
         prompt = writer.tokenizer.start_sequence("transcribe", "en", without_timestamps=True)
         tokens = [*prompt, *written.tokens[:COMPARED_TOKENS]]
         session.rewind(0)
         ours = forced_logits(session, tokens, len(prompt))
-        theirs, noisy = _logits(reference, window, tokens, len(prompt))
+        if window is None:
+            theirs, noisy = _logits_of_both(reference, written.mel, tokens, len(prompt))
+        else:
+            theirs, noisy = _logits(reference, window, tokens, len(prompt))
         self.decoder.add(ours, theirs, noisy)
         rows = np.arange(len(ours))
         self._leads += (theirs.max(1) - theirs[rows, ours.argmax(1)]).tolist()
@@ -252,4 +259,15 @@ def _logits(
     logits = forced_logits(reference, tokens, n_prompt)
     reference.adopt(window)
     with reference.float_noise():
+        return logits, forced_logits(reference, tokens, n_prompt)
+
+
+def _logits_of_both(
+    reference: ReferenceSession, mel: FloatArray, tokens: Sequence[int], n_prompt: int
+) -> tuple[FloatArray, FloatArray]:
+    """The reference's logits on its own window, and the same with float noise from end to end."""
+    reference.encode(mel)
+    logits = forced_logits(reference, tokens, n_prompt)
+    with reference.float_noise():
+        reference.encode(mel)
         return logits, forced_logits(reference, tokens, n_prompt)

@@ -14,14 +14,17 @@ import numpy as np
 from ... import __version__
 from ...exporters import Exporter, ExportRequest, target_named
 from ...exporters.exporter import ExportedGraphs
-from ...models.parameters import Observer, prepare
+from ...models.gptq import CalibratedRounding
+from ...models.parameters import Observer, prepare, to_nearest
 from ..artifact import FORMAT_VERSION, TOKENIZER, Artifact, Manifest, Source, record_files
-from ..parity import Tolerance
+from ..parity import Calibration, Tolerance
 from ..types import Precision, Progress, no_progress
+from .blas import one_blas_thread
 from .calibration import calibration_samples
 from .weights import check_stored
 
 
+@one_blas_thread()  # so that any number of them choose the same integers
 def write(
     exporter: Exporter,
     request: ExportRequest,
@@ -30,6 +33,7 @@ def write(
     *,
     progress: Progress = no_progress,
     observe: Observer | None = None,
+    rounder: CalibratedRounding | None = None,
 ) -> Artifact:
     """Write everything but the manifest, and see that the weights lie there as they were meant.
 
@@ -40,6 +44,7 @@ def write(
         tolerance: For the manifest.
         progress: Told the stages "quantize" and "write".
         observe: Shown every matrix as it is quantized.
+        rounder: Where the recipe asks for more than the nearest integers.
 
     Raises:
         ParityError: The files hold other weights.
@@ -53,7 +58,9 @@ def write(
         request.recipe,
         progress,
         observe,
+        rounder=rounder or to_nearest,
         encoder_only=layout.encoder_only,
+        as_published=exporter.as_published,
     )
     parameters = exporter.fitted(prepared)
     del prepared
@@ -61,7 +68,8 @@ def write(
     tokenizer = msgspec.json.format(request.checkpoint.tokenizer, indent=-1)
     (folder / TOKENIZER).write_bytes(tokenizer)
     graphs = exporter.write(request, parameters, folder, progress)
-    manifest = _manifest(exporter, request, graphs, folder, tolerance)
+    calibration = rounder.calibration if rounder else None
+    manifest = _manifest(exporter, request, graphs, folder, tolerance, calibration)
     check_stored(exporter.read_parameters(folder, manifest), parameters)
     return Artifact(folder, manifest)
 
@@ -72,6 +80,7 @@ def _manifest(
     graphs: ExportedGraphs,
     folder: Path,
     tolerance: Tolerance,
+    calibration: Calibration | None,
 ) -> Manifest:
     checkpoint = request.checkpoint
     return Manifest(
@@ -89,6 +98,7 @@ def _manifest(
         parity=None,
         files=dict(record_files(folder)),
         tools={**versions(), **graphs.tools},
+        calibration=calibration,
     )
 
 

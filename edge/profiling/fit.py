@@ -31,6 +31,7 @@ _COSTS = {
     "tflite": Cost(70e6, 1.95, 1.35),
     "qualcomm": Cost(150e6, 2.0, 1.6),
     "coreml": Cost(60e6, 4.0, 2.6),
+    "ggml": Cost(110e6, 1.0, 1.05),  # fp16 for fp32; without attention, which NumPy computes
 }
 _UNKNOWN = Cost(155e6, 2.1, 1.6)
 MARGIN = 1.1  # on the estimate, which errs by as much

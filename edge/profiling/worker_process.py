@@ -108,9 +108,13 @@ class WorkerProcess(Closeable):
 
     def _reason(self, status: int) -> str:
         if status < 0:
-            number = -status
-            name = signal.Signals(number).name
-            return _SIGNALS.get(signal.Signals(number), f"a library crashed ({name})")
+            return signal_reason(-status)
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"the process ended with status {status}"
+
+
+def signal_reason(number: int) -> str:
+    """What a signal that ended a process says of why, in a few words."""
+    name = signal.Signals(number).name
+    return _SIGNALS.get(signal.Signals(number), f"a library crashed ({name})")

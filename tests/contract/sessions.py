@@ -19,10 +19,9 @@ from whisperq_edge.exporters.targets import Layout
 from whisperq_edge.models.checkpoint import Checkpoint, load_checkpoint
 from whisperq_edge.models.parameters import Parameters, prepare
 from whisperq_edge.models.quantize import Recipe
+from whisperq_edge.models.random_checkpoint import MINIATURE, write_random_checkpoint
 from whisperq_edge.runtimes import open_session
 from whisperq_edge.runtimes.run_reference import ReferenceSession
-
-from ..random_checkpoint import MINIATURE, write_random_checkpoint
 
 # Precisions that a runtime computes itself, without rounding what is multiplied.
 FLOAT = ("fp32", "fp16")
@@ -60,11 +59,15 @@ DECODING = [name for name in FORMS if name not in ENCODERS]
 ALTERNATIVES = {"onnx-int8-plain": ("onnx-int8", PLAIN_DECODER)}
 # Targets that compute in halves where the weights are halves.
 IN_HALVES = ("coreml",)
+# Targets that keep what attention multiplies in halves, whatever the weights are.
+HALF_ATTENTION = ("ggml",)
 # Forms that compute in float32 throughout, and agree with the reference to float accuracy.
 EXACT = [
     name
     for name, form in FORMS.items()
-    if form.precision in FLOAT and not (form.precision == "fp16" and form.target in IN_HALVES)
+    if form.precision in FLOAT
+    and not (form.precision == "fp16" and form.target in IN_HALVES)
+    and form.target not in HALF_ATTENTION
 ]
 # Where shapes are fixed: short, so that an interpreter in NumPy keeps its pace, and one longer.
 WINDOWS = (100, 250)
@@ -117,7 +120,12 @@ def n_alignments(form: str) -> int:
 def prepared(form: str) -> Parameters:
     """The miniature's parameters in the precision of a form, before a target fits them."""
     wanted = recipe(FORMS[form].precision)
-    return prepare(checkpoint(form), wanted, encoder_only=layout_of(form).encoder_only)
+    return prepare(
+        checkpoint(form),
+        wanted,
+        encoder_only=layout_of(form).encoder_only,
+        as_published=exporter_for(FORMS[form].target).as_published,
+    )
 
 
 def recipe(precision: str) -> Recipe:

@@ -31,6 +31,7 @@ from whisperq_edge.exporters.coreml_ops import CoremlOps
 from whisperq_edge.exporters.coreml_package import save
 from whisperq_edge.models.parameters import Parameters
 from whisperq_edge.models.quantize import Recipe, quantize
+from whisperq_edge.models.random_checkpoint import MINIATURE
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.runtimes import open_session
 from whisperq_edge.runtimes.coreml_kernels import KERNELS
@@ -40,7 +41,6 @@ from whisperq_edge.runtimes.run_coreml_reference import CoremlReferenceRuntime
 from whisperq_edge.runtimes.run_reference import ReferenceSession
 from whisperq_edge.runtimes.runtime import SessionOptions
 
-from ..random_checkpoint import MINIATURE
 from .sessions import ENCODERS, FORMS, WINDOWS, artifact, checkpoint, reference, session
 
 COREML = [name for name, form in FORMS.items() if form.target == "coreml"]

@@ -25,10 +25,10 @@ from whisperq_edge.exporters import TARGETS, ExportRequest, onnx_weights
 from whisperq_edge.models import parameters as parameters_module
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.quantize import QuantizedTensor, Recipe, quantize
+from whisperq_edge.models.random_checkpoint import TINY, write_random_checkpoint
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.runtimes import open_session
 
-from ..random_checkpoint import TINY, write_random_checkpoint
 from .sessions import miniature
 
 onnx = pytest.importorskip("onnx", reason="exporting ONNX needs onnx")

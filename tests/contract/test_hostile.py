@@ -11,20 +11,22 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from whisperq_edge.edge.artifact import MANIFEST, Artifact
-from whisperq_edge.edge.errors import ArtifactError, ParityError
+from whisperq_edge.edge.errors import ArtifactError, ExportError, ParityError
 from whisperq_edge.edge.evaluation import teacher
 from whisperq_edge.edge.evaluation.export import export
 from whisperq_edge.edge.types import ModelDimensions
 from whisperq_edge.exporters import TARGETS, ExportRequest
 from whisperq_edge.models.checkpoint import load_checkpoint
+from whisperq_edge.models.random_checkpoint import write_random_checkpoint
 from whisperq_edge.runtimes import open_session
 
-from ..random_checkpoint import write_random_checkpoint
 from .sessions import FORMS, WINDOWS, artifact, needs, recipe
 
 # Every target in its main layout: what is odd here does not depend on the precision.
 INT8 = [
-    name for name, form in FORMS.items() if form.layout == "native" and form.precision == "int8"
+    name
+    for name, form in FORMS.items()
+    if form.layout == "native" and form.precision in ("int8", "q8_0")
 ]
 N_VOCAB = 51865
 WEIGHTS = "model.safetensors"
@@ -176,6 +178,11 @@ def test_a_fine_tune_with_its_own_tokens_and_padding(form, folder, tmp_path, few
     rows = np.random.default_rng(0).normal(0, 0.05, (n_vocab - N_VOCAB, 64)).astype(np.float32)
     tensors["model.decoder.embed_tokens.weight"] = np.concatenate([table, rows])
     save_file(tensors, folder / WEIGHTS)
+    if FORMS[form].target == "ggml":  # whisper.cpp would take other tokens for the special ones
+        with pytest.raises(ExportError, match=f"official vocabularies alone.* {n_vocab} tokens"):
+            exported(form, folder, tmp_path / "artifact")
+        assert not (tmp_path / "artifact").exists()
+        return
     made = exported(form, folder, tmp_path / "artifact")
     assert logits(made).shape == (1, n_vocab)
 

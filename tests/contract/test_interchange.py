@@ -28,12 +28,12 @@ from whisperq_edge.exporters.onnx_sherpa import token_list
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.parameters import Parameters
 from whisperq_edge.models.quantize import PER_CHANNEL, Recipe, quantize
+from whisperq_edge.models.random_checkpoint import MINIATURE
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.models.vocabulary import official_tokenizer
 from whisperq_edge.runtimes import open_session
 
 from ..fresh_environment import fresh_environment
-from ..random_checkpoint import MINIATURE
 from .sessions import artifact, miniature, session
 
 ROOT = Path(__file__).parents[2]

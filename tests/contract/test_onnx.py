@@ -16,10 +16,10 @@ from whisperq_edge.exporters.onnx_graph import OnnxGraph
 from whisperq_edge.exporters.onnx_ops import OnnxOps, PlainOnnxOps, PortableOnnxOps
 from whisperq_edge.models.parameters import Parameters
 from whisperq_edge.models.quantize import Recipe, quantize
+from whisperq_edge.models.random_checkpoint import MINIATURE
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.runtimes import open_session
 
-from ..random_checkpoint import MINIATURE
 from .sessions import EXACT, FORMS, artifact, miniature, session
 
 ONNX = [name for name, form in FORMS.items() if form.target == "onnx"]

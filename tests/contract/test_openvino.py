@@ -27,12 +27,12 @@ from whisperq_edge.exporters.openvino_ops import OpenvinoOps
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.parameters import Parameters
 from whisperq_edge.models.quantize import QuantizedTensor, Recipe, quantize
+from whisperq_edge.models.random_checkpoint import MINIATURE, write_random_checkpoint
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.runtimes import open_session, openvino_cache
 from whisperq_edge.runtimes.openvino_device import Device
 from whisperq_edge.runtimes.openvino_session import OpenvinoSession
 
-from ..random_checkpoint import MINIATURE, write_random_checkpoint
 from .sessions import FORMS, artifact, miniature, session
 
 OPENVINO = [name for name, form in FORMS.items() if form.target == "openvino"]

@@ -40,11 +40,11 @@ from whisperq_edge.exporters.to_qualcomm import QualcommExporter
 from whisperq_edge.models.grid import Extent
 from whisperq_edge.models.parameters import Parameters
 from whisperq_edge.models.quantize import PER_CHANNEL, Recipe, quantize
+from whisperq_edge.models.random_checkpoint import MINIATURE
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.runtimes import open_session
 from whisperq_edge.runtimes.qualcomm_library import start
 
-from ..random_checkpoint import MINIATURE
 from .sessions import FORMS, artifact, miniature
 
 QUALCOMM = [name for name, form in FORMS.items() if form.target == "qualcomm"]

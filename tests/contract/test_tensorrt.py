@@ -21,9 +21,9 @@ from whisperq_edge.exporters.onnx_tensorrt import TensorRtOnnxOps, calibrated
 from whisperq_edge.models.grid import Extent, Grid
 from whisperq_edge.models.parameters import Parameters, prepare
 from whisperq_edge.models.quantize import Recipe, quantize
+from whisperq_edge.models.random_checkpoint import MINIATURE
 from whisperq_edge.models.reference import NumpyOps
 
-from ..random_checkpoint import MINIATURE
 from .sessions import FORMS, artifact, miniature, session
 
 LAYOUT = [name for name, form in FORMS.items() if form.layout == "tensorrt"]

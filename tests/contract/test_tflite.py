@@ -26,10 +26,10 @@ from whisperq_edge.exporters.tflite_schema import ALIGNMENT
 from whisperq_edge.exporters.tflite_tables import read_model
 from whisperq_edge.models.parameters import Parameters
 from whisperq_edge.models.quantize import Recipe, quantize
+from whisperq_edge.models.random_checkpoint import MINIATURE
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.runtimes import open_session, run_tflite
 
-from ..random_checkpoint import MINIATURE
 from .sessions import FORMS, artifact, miniature, session
 
 TFLITE = [name for name, form in FORMS.items() if form.target == "tflite"]

@@ -11,11 +11,10 @@ from whisperq_edge.exporters import ExportRequest
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.parameters import prepare
 from whisperq_edge.models.quantize import Recipe
+from whisperq_edge.models.random_checkpoint import TINY, write_random_checkpoint
 from whisperq_edge.models.reference import NumpyOps
 from whisperq_edge.models.whisper import encode
 from whisperq_edge.runtimes import open_session
-
-from ..random_checkpoint import TINY, write_random_checkpoint
 
 torch = pytest.importorskip("torch", reason="the oracle needs torch")
 transformers = pytest.importorskip("transformers", reason="the oracle is transformers")

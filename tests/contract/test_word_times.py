@@ -55,6 +55,7 @@ LEAST_CLOSE = {
     "tflite-int8": 0.9,
     "coreml-int8": 0.9,
     "qualcomm-int8": 0.9,
+    "ggml-q8_0": 0.9,
     # It gives the mean of the heads, and loses which of them looked where: 45 %.
     "coreml-whisperkit-fp16": 0.4,
 }

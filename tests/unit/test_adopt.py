@@ -19,10 +19,9 @@ from whisperq_edge.exporters import ExportRequest
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.parameters import prepare
 from whisperq_edge.models.quantize import Recipe
+from whisperq_edge.models.random_checkpoint import MINIATURE, write_random_checkpoint
 from whisperq_edge.runtimes import open_session
 from whisperq_edge.runtimes.run_reference import ReferenceSession
-
-from ..random_checkpoint import MINIATURE, write_random_checkpoint
 
 pytest.importorskip("onnx", reason="reading ONNX graphs needs onnx")
 

@@ -14,11 +14,14 @@ from safetensors.numpy import load_file, save_file
 from whisperq_edge.edge.errors import CheckpointError, UnknownNameError
 from whisperq_edge.edge.types import ModelDimensions
 from whisperq_edge.models.checkpoint import load_checkpoint
+from whisperq_edge.models.random_checkpoint import (
+    MINIATURE,
+    random_weights,
+    write_random_checkpoint,
+)
 from whisperq_edge.models.registry import find_entry
 from whisperq_edge.models.tensors import tensor_shapes
 from whisperq_edge.models.vocabulary import official_tokenizer
-
-from ..random_checkpoint import MINIATURE, random_weights, write_random_checkpoint
 
 WEIGHTS = "model.safetensors"
 QUERY = "encoder.layers.0.self_attn.q_proj.weight"

@@ -16,10 +16,13 @@ from whisperq_edge.edge.errors import CheckpointError
 from whisperq_edge.edge.types import ModelDimensions
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.openai_file import openai_name
+from whisperq_edge.models.random_checkpoint import (
+    MINIATURE,
+    random_weights,
+    write_random_checkpoint,
+)
 from whisperq_edge.models.tensors import tensor_shapes
 from whisperq_edge.models.torch_file import read_torch_file
-
-from ..random_checkpoint import MINIATURE, random_weights, write_random_checkpoint
 
 torch = pytest.importorskip("torch", reason="real PyTorch files need PyTorch")
 EMBEDDING = "decoder.embed_tokens.weight"

@@ -61,7 +61,7 @@ def test_a_part_can_have_its_own_precision(call, tmp_path):
         (("--quant-head", "int9"), 2, "unknown precision 'int9'; did you mean 'int8'?"),
         (("--quant-head", "int8:x"), 2, "PRECISION[:BLOCK]"),
         (("--int8", "--quant-block", "33"), 4, "block of 33"),
-        (("--fp16", "--quant-block", "32"), 4, "no blocks"),
+        (("--fp16", "--quant-block", "32"), 4, "no choice of blocks"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(call, arguments, status, words):

@@ -17,8 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from whisperq_edge.edge.errors import CheckpointError
 from whisperq_edge.models.checkpoint import load_checkpoint
-
-from ..random_checkpoint import MINIATURE, write_random_checkpoint
+from whisperq_edge.models.random_checkpoint import MINIATURE, write_random_checkpoint
 
 HUB_ID = "somebody/whisper-mini"
 GATED_ID = "somebody/gated"

@@ -24,8 +24,7 @@ from whisperq_edge.exporters import TARGETS, ExportRequest
 from whisperq_edge.models.checkpoint import load_checkpoint
 from whisperq_edge.models.parameters import prepare
 from whisperq_edge.models.quantize import Recipe, quantize
-
-from ..random_checkpoint import MINIATURE, write_random_checkpoint
+from whisperq_edge.models.random_checkpoint import MINIATURE, write_random_checkpoint
 
 INT4, INT8, FP16 = Precision("int4", 32), Precision("int8"), Precision("fp16")
 FULL = Ladder((INT4, INT8, FP16))
@@ -61,6 +60,10 @@ def test_every_layout_has_a_ladder_or_says_why():
     for name, target in TARGETS.items():
         for layout, offer in target.layouts.items():
             kinds = {precision.split(":")[0] for precision in offer.precisions}
+            if offer.is_uniform:
+                with pytest.raises(UnsupportedPrecisionError, match="stores all matrices alike"):
+                    Ladder.for_target(name, layout)
+                continue
             if len(kinds - {"fp32"}) < 2:
                 continue
             for rung in Ladder.for_target(name, layout).rungs:

@@ -13,9 +13,8 @@ from whisperq_edge.models.grid import Extent, Grid
 from whisperq_edge.models.observer import observe
 from whisperq_edge.models.parameters import Parameters, prepare
 from whisperq_edge.models.quantize import Recipe
+from whisperq_edge.models.random_checkpoint import MINIATURE, write_random_checkpoint
 from whisperq_edge.runtimes.run_reference import ReferenceSession
-
-from ..random_checkpoint import MINIATURE, write_random_checkpoint
 
 TYPES = (np.uint8, np.uint16, np.int8)
 

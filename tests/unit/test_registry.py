@@ -7,6 +7,7 @@ import pytest
 
 from whisperq_edge.edge.errors import ConfigError, UnknownNameError
 from whisperq_edge.models.checkpoint import load_checkpoint
+from whisperq_edge.models.random_checkpoint import write_random_checkpoint
 from whisperq_edge.models.registry import (
     alignment_heads_like,
     entry_of_digest,
@@ -15,8 +16,6 @@ from whisperq_edge.models.registry import (
     read_registry,
     registry,
 )
-
-from ..random_checkpoint import write_random_checkpoint
 
 # As the Hub counts them in the safetensors files.
 PARAMETERS = {

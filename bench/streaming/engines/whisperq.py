@@ -51,9 +51,12 @@ class Engine:
             audio_context=job["audio_context"],
             chunk_s=job["chunk_s"],
             buffer_trimming_s=job["trimming_s"],
+            vad=job.get("vad", True),
             **(SCRIPTED if is_scripted else {}),
         )
-        activity = RecordedActivity(np.load(job["activity"]), job["n_frame"])
+        activity = (
+            RecordedActivity(np.load(job["activity"]), job["n_frame"]) if options.vad else None
+        )
         streamer = Streamer(
             self._session, self._tokenizer, self._generation, options, activity=activity
         )

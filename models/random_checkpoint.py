@@ -1,4 +1,4 @@
-"""Checkpoints of true Whisper dimensions with random weights, for tests and benchmarks.
+"""Checkpoints of true Whisper dimensions with random weights, for tests and for sizes and times.
 
 Random weights transcribe nothing, but they have the shapes, the memory and the speed of real ones,
 and heavy tails, which is what makes quantization hard.
@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
-from whisperq_edge.edge.types import FloatArray, ModelDimensions
-from whisperq_edge.models.tensors import tensor_shapes
-from whisperq_edge.models.vocabulary import LANGUAGES, official_tokenizer
+from ..edge.errors import MissingDependencyError
+from ..edge.types import FloatArray, ModelDimensions
+from .tensors import tensor_shapes
+from .vocabulary import LANGUAGES, official_tokenizer
 
 TINY = ModelDimensions(80, 1500, 384, 6, 4, 51865, 448, 384, 6, 4)
 """openai/whisper-tiny."""
@@ -44,7 +44,15 @@ def write_random_checkpoint(
 
     Returns:
         The folder.
+
+    Raises:
+        MissingDependencyError: safetensors is not installed.
     """
+    try:
+        from safetensors.numpy import save_file
+    except ModuleNotFoundError:
+        raise MissingDependencyError("safetensors", "verify", "writing a checkpoint") from None
+
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         f"model.{name}": np.ascontiguousarray(value, dtype)

@@ -1,0 +1,1 @@
+"""The published comparison of quantized Whispers, measured again here, table by table."""
