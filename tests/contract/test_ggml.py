@@ -26,15 +26,15 @@ from whisperq_edge.edge.types import Precision
 from whisperq_edge.exporters import ExportRequest, check_offer, exporter_for
 from whisperq_edge.exporters.to_ggml import MODEL_FILE
 from whisperq_edge.models.checkpoint import load_checkpoint
-from whisperq_edge.models.ggml_blocks import FORMATS
+from whisperq_edge.models.ggml_blocks import FORMATS, pack
 from whisperq_edge.models.ggml_file import GgmlFile
-from whisperq_edge.models.quantize import Recipe
+from whisperq_edge.models.quantize import Recipe, quantize
 from whisperq_edge.models.random_checkpoint import MINIATURE, write_random_checkpoint
 from whisperq_edge.runtimes import open_session
 from whisperq_edge.runtimes.run_reference import ReferenceSession
 
 from ..demo_artifacts import demo_artifact
-from .sessions import artifact, reference, session
+from .sessions import artifact, miniature, reference, session
 
 bindings = pytest.importorskip("_pywhispercpp")
 
@@ -72,6 +72,33 @@ def test_a_file_holds_filters_and_the_bytes_of_every_token(n_vocab, n_mels, tmp_
         assert bindings.whisper_token_beg(context) == without_timestamps + 1
     finally:
         bindings.whisper_free(context)
+
+
+@pytest.mark.parametrize("name", ["fp16", "q4_0"])
+def test_a_file_holds_the_checkpoints_own_tensors(name):
+    """Unfused, queries unscaled, tables and biases in floats."""
+    tensors = GgmlFile.read(artifact(f"ggml-{name}").folder / MODEL_FILE).tensors
+    own = miniature().tensor
+    for theirs, ours in (
+        ("encoder.blocks.1.attn.query.weight", "encoder.layers.1.self_attn.q_proj.weight"),
+        ("decoder.blocks.0.cross_attn.key.weight", "decoder.layers.0.encoder_attn.k_proj.weight"),
+        ("decoder.blocks.1.cross_attn.value.weight", "decoder.layers.1.encoder_attn.v_proj.weight"),
+        ("decoder.blocks.1.mlp.2.weight", "decoder.layers.1.fc2.weight"),
+        ("decoder.token_embedding.weight", "decoder.embed_tokens.weight"),
+    ):
+        stored = quantize(own(ours), Precision(name))
+        data = pack(stored) if name in FORMATS else stored.reshape(-1).view(np.uint8)
+        np.testing.assert_array_equal(tensors[theirs].data, data)
+    for theirs, ours in (
+        ("encoder.positional_embedding", "encoder.embed_positions.weight"),
+        ("decoder.positional_embedding", "decoder.embed_positions.weight"),
+        ("decoder.blocks.0.attn.query.bias", "decoder.layers.0.self_attn.q_proj.bias"),
+        ("encoder.blocks.0.attn_ln.weight", "encoder.layers.0.self_attn_layer_norm.weight"),
+        ("decoder.ln.bias", "decoder.layer_norm.bias"),
+    ):
+        np.testing.assert_array_equal(tensors[theirs].floats(), own(ours))
+    kernel = tensors["encoder.conv1.weight"].floats()
+    np.testing.assert_array_equal(kernel, own("encoder.conv1.weight").astype(np.float16))
 
 
 def loaded(path):
