@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -73,7 +74,9 @@ def study(
 
 def _output(asked: StudyConfig, config: Path) -> Path:
     """Where the file says, seen from its own folder; otherwise beside the user."""
-    return config.parent / asked.output if asked.output else Path(f"study-{config.stem}")
+    if not asked.output:
+        return Path(f"study-{config.stem}")
+    return Path(os.path.normpath(config.parent / asked.output))  # without the ".." between them
 
 
 def _recruit(workers: int | None, cluster: str | None) -> Recruit:

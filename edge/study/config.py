@@ -52,6 +52,8 @@ class StudyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sets: The first one also gives the qualities and the variants.
         threads: Compute threads that are timed; texts are computed with the first.
         variants: How the first set is heard, ``plain`` among them.
+        variant_limit: The most utterances of it that variants other than ``plain`` hear, which take
+            many times as long; None for all.
         repeats: Passes that are timed of each configuration.
         baseline: The precision that others are compared with; the first in floats if not given.
         output: Folder of the report, beside the file; ``--output`` is stronger.
@@ -64,6 +66,7 @@ class StudyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sets: tuple[SetConfig, ...] = ()
     threads: tuple[int, ...] = (1,)
     variants: tuple[Variant, ...] = ("plain",)
+    variant_limit: int | None = None
     repeats: int = ENOUGH_REPEATS
     baseline: GeneralPrecision | None = None
     output: str | None = None
@@ -130,6 +133,8 @@ def _mistakes(config: StudyConfig) -> Iterable[tuple[str, str]]:
         yield "repeats", f"{config.repeats} is none"
     if "plain" not in config.variants:
         yield "variants", f"plain is missing; there are {', '.join(get_args(Variant))}"
+    if config.variant_limit is not None and config.variant_limit < 1:
+        yield "variant_limit", f"{config.variant_limit} is none"
     if config.baseline and config.baseline not in config.precisions:
         yield "baseline", f"{config.baseline} is not among the precisions"
     yield from _mistakes_of_sets(config)

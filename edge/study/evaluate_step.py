@@ -7,6 +7,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ..accuracy.condition import Condition
 from ..accuracy.failure import Failure
 from ..accuracy.normalizer import normalizer_for
@@ -70,6 +72,7 @@ class EvaluateStep:
             load_jiwer()  # before an hour of transcription
             normalizer_for("en")
             self.sets = [_load(one, beside) for one in config.sets]
+            self._for_variants = _load(_limited(config), beside)
 
     def heard(self) -> Iterator[Heard]:
         """All that there is to hear, artifact for artifact."""
@@ -83,7 +86,7 @@ class EvaluateStep:
         return [
             task
             for number, settings in self._ways()
-            for task in plan_tasks(artifacts, self.sets[number], settings, self._store)
+            for task in plan_tasks(artifacts, self._speech(number, settings), settings, self._store)
         ]
 
     def run(self, tasks: Sequence[Task], executor: Executor, report: Report) -> None:
@@ -123,9 +126,12 @@ class EvaluateStep:
         """What is recorded, in the set's order."""
         return [
             (utterance, result)
-            for utterance in self.sets[one.number].utterances
+            for utterance in self._speech(one.number, one.settings).utterances
             if (result := find_result(self._store, one.made.digest, utterance, one.settings))
         ]
+
+    def _speech(self, number: int, settings: Settings) -> SpeechSet:
+        return self.sets[number] if settings.variant == "plain" else self._for_variants
 
     def _ways(self) -> Iterator[tuple[int, Settings]]:
         """Numbers of the sets and how they are heard: all plainly, the first in every variant."""
@@ -135,6 +141,13 @@ class EvaluateStep:
             for variant in self._config.variants if number == 0 else plain:
                 condition = Condition.parse(its.condition).name
                 yield number, Settings(variant, threads, condition=condition)
+
+
+def _limited(config: StudyConfig) -> SetConfig:
+    """The first set as variants other than plain hear it."""
+    first = config.sets[0]
+    limits = [limit for limit in (first.limit, config.variant_limit) if limit is not None]
+    return msgspec.structs.replace(first, limit=min(limits, default=None))
 
 
 def _load(one: SetConfig, beside: Path) -> SpeechSet:

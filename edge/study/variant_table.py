@@ -62,6 +62,12 @@ def _row(study: Study, one: Format, accuracy: Accuracy) -> tuple[Value, ...]:
 def _notes(study: Study) -> Iterator[str]:
     if study.config.sets:
         yield f'By the set "{study.config.sets[0].name}".'
+    limit = study.config.variant_limit
+    if limit is not None:
+        yield (
+            f"Streaming and word times by up to {limit} of its utterances, spread over the "
+            "speakers; what is more than plain, by those alone."
+        )
     yield (
         "Streaming commits a word when two updates agree on it, and takes nothing back; it hears "
         "the sound as fast as it can be fed. Word times cost a second reading of the text."

@@ -59,6 +59,7 @@ def test_what_is_not_said_has_defaults(written):
         ('title = "t"', 'title = "t"\nrepeats = 0', "repeats", "0 is none"),
         ('title = "t"', 'title = "t"\nvariants = ["streaming"]', "variants", "plain is missing"),
         ('title = "t"', 'title = "t"\nvariants = ["loud"]', "variants[0]", "loud"),
+        ('title = "t"', 'title = "t"\nvariant_limit = 0', "variant_limit", "0 is none"),
         ('title = "t"', 'title = "t"\nbaseline = "fp16"', "baseline", "not among"),
         ('name = "clean"', 'name = " "', "sets[0].name", "empty"),
         ('name = "clean"', 'name = "c"\nlimit = 0', "sets[0].limit", "0 is none"),
