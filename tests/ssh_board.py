@@ -81,12 +81,13 @@ class SshBoard:
 
     def kill_runs(self, signal_number: int = signal.SIGKILL) -> None:
         """Kill the runs and what tends them, as a switch-off would."""
-        for path in self.root.glob("runs/*"):
-            with suppress(OSError, ValueError):
-                os.killpg(int((path / "group").read_text()), signal_number)
+        # What tends a run first: it would write down how the run ended, which no switch-off does.
         for number in self.processes():
             with suppress(OSError):
                 os.kill(number, signal_number)
+        for path in self.root.glob("runs/*"):
+            with suppress(OSError, ValueError):
+                os.killpg(int((path / "group").read_text()), signal_number)
 
     def processes(self, verb: str = "") -> list[int]:
         """The numbers of the processes that do this for us on the board; without a verb, of all."""

@@ -52,7 +52,7 @@ def test_every_import_is_a_declared_dependency():
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     found.add(node.module.split(".")[0])
     third_party = found - set(sys.stdlib_module_names) - {"whisperq_edge"}
-    named_otherwise = {"google": "protobuf"}
+    named_otherwise = {"google": "protobuf", "_pywhispercpp": "pywhispercpp"}
     assert {named_otherwise.get(name, name).replace("_", "-") for name in third_party} <= declared
 
 

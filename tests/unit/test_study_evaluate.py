@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from whisperq_edge.edge.accuracy.store import ResultStore
-from whisperq_edge.edge.artifact import MANIFEST, Artifact, sha256
+from whisperq_edge.edge.artifact import MANIFEST, sha256
 from whisperq_edge.edge.study.cells import cells_of
 from whisperq_edge.edge.study.config import SetConfig, StudyConfig
 from whisperq_edge.edge.study.evaluate_step import EvaluateStep
@@ -28,10 +28,10 @@ CONFIG = StudyConfig(
 )
 
 
-def n_heard(config, folder, tmp_path):
+def n_heard(config, artifact, tmp_path):
     """How many utterances are to be transcribed, by variant and condition."""
     (cell,), _ = cells_of(config, {"demo": "demo"}, tmp_path)
-    made = Made(cell, Artifact.read(folder), sha256(folder / MANIFEST))
+    made = Made(cell, artifact, sha256(artifact.folder / MANIFEST))
     with ResultStore(tmp_path / "results.jsonl") as store:
         tasks = EvaluateStep([made], config, tmp_path, store).tasks()
     found: dict[tuple[str, str], int] = {}
