@@ -98,18 +98,7 @@ def _jobs(
     from ..evaluation.plan import Wish, plan
 
     recipe = Recipe.of(precision)
-    wish = Wish(
-        model,
-        revision=None,
-        offline=False,
-        recipe=recipe,
-        precision=precision,
-        layout="native",
-        windows=(),
-        socs=(),
-        verify=False,
-        allow_loss=True,
-    )
+    wish = Wish.unjudged(model, precision)
     for job in plan(wish, targets, data_folder() / "artifacts", checkpoint.name):
         if offers(job.target, job.wish.layout, recipe):
             yield job

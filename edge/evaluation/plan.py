@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Self
 
 from ... import __version__
 from ...exporters import TARGETS, ExportRequest
@@ -67,6 +68,27 @@ class Wish:
     def is_calibrated(self) -> bool:
         """Whether recordings have a say in the integers."""
         return (self.recipe.rounding if self.recipe else self.rounding) != "nearest"
+
+    @classmethod
+    def unjudged(cls, model: str, precision: PrecisionName) -> Self:
+        """An export that somebody else judges, and so neither verified nor refused.
+
+        Args:
+            model: As ``load_checkpoint`` takes it.
+            precision: A plain one.
+        """
+        return cls(
+            model,
+            revision=None,
+            offline=False,
+            recipe=Recipe.of(precision),
+            precision=precision,
+            layout="native",
+            windows=(),
+            socs=(),
+            verify=False,
+            allow_loss=True,
+        )
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
         """Load the model.

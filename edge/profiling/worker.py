@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
 
 import msgspec
 
 from ..errors import WhisperqError
 from ..native_output import native_output_to_stderr
 from .job import Failed, Finding, Job
+from .leash import hold_leash
 from .measurement import measure
 
 
@@ -23,7 +22,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     # Not line by line: the thread below has to see the end of what is left.
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
-    threading.Thread(target=_leash, name="leash", daemon=True).start()
+    hold_leash()
 
     def tell(finding: Finding) -> None:
         answers.write(msgspec.json.encode(finding) + b"\n")
@@ -38,13 +37,6 @@ def main() -> None:
             tell(Failed("out of memory"))
         answers.close()
         os._exit(0)  # a library that crashes on its way out has told all it knew
-
-
-def _leash() -> None:
-    """End with whoever asked: if that process is killed, its end of the pipe closes."""
-    while os.read(sys.stdin.fileno(), 1):
-        time.sleep(1)
-    os._exit(1)
 
 
 if __name__ == "__main__":

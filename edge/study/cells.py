@@ -10,7 +10,6 @@ from typing import cast
 
 from ...exporters import TARGETS
 from ...exporters.targets import granted, offers
-from ...models.quantize import Recipe
 from ..evaluation.plan import Job, Wish, fit, folder_name
 from ..profiling.configuration import precision_name
 from .config import GeneralPrecision, StudyConfig
@@ -74,7 +73,7 @@ def _of_target(
     """One cell for each way in which the target stores weights, finest wish first in the file."""
     found: dict[str, Cell] = {}
     for asked in config.precisions:
-        wish, _ = fit(_wish(model, asked), target, TARGETS[target])
+        wish, _ = fit(Wish.unjudged(model, asked), target, TARGETS[target])
         recipe = wish.recipe
         assert recipe is not None
         if not offers(target, wish.layout, recipe):
@@ -91,22 +90,6 @@ def _of_target(
             checkpoint, target, precision, stored, instead, Job(target, wish, folder / name)
         )
     yield from found.values()
-
-
-def _wish(model: str, precision: GeneralPrecision) -> Wish:
-    """An export that is judged here, and so neither verified nor refused."""
-    return Wish(
-        model,
-        revision=None,
-        offline=False,
-        recipe=Recipe.of(precision),
-        precision=precision,
-        layout="native",
-        windows=(),
-        socs=(),
-        verify=False,
-        allow_loss=True,
-    )
 
 
 def _slug(checkpoint: str) -> str:

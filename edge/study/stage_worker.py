@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
 
 import msgspec
 
 from ..errors import WhisperqError
 from ..native_output import native_output_to_stderr
+from ..profiling.leash import hold_leash
 from .stages import StageJob, StageStart, measure_stages
 
 
@@ -21,7 +20,7 @@ def main() -> None:
     """Answer one job in one line of JSON."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=StageJob)
-    threading.Thread(target=_leash, name="leash", daemon=True).start()
+    hold_leash()
     with native_output_to_stderr():  # what a library prints must not mix with the answer
         try:
             found = measure_stages(job)
@@ -30,13 +29,6 @@ def main() -> None:
         answers.write(msgspec.json.encode(found) + b"\n")
         answers.close()
         os._exit(0)  # a library that crashes on its way out has told all it knew
-
-
-def _leash() -> None:
-    """End with whoever asked: if that process is killed, its end of the pipe closes."""
-    while os.read(sys.stdin.fileno(), 1):
-        time.sleep(1)
-    os._exit(1)
 
 
 if __name__ == "__main__":
